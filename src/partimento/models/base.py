@@ -1,0 +1,172 @@
+"""The contract of a family of models, and the table of families."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from partimento.errors import ModelError, nearest
+from partimento.request import Blanks, Request
+from partimento.score import Score
+
+FAMILIES: dict[str, str] = {
+    "random": "partimento.models.random:Random",
+    "markov": "partimento.models.markov:Markov",
+}
+
+Rng = np.random.Generator
+Arrays = dict[str, npt.NDArray[Any]]
+
+
+class Piece(NamedTuple):
+    """One piece of a corpus: the music, a name, the sha256 of its file, its licence, and a style where known."""
+
+    score: Score
+    id: str
+    sha256: str = ""
+    licence: str = ""
+    style: str = ""
+
+
+class Progress(NamedTuple):
+    """Where a fit stands: the stage in words, steps done of total, and measures so far (nats, seconds, ...)."""
+
+    stage: str
+    done: int
+    total: int
+    measures: Mapping[str, float] = {}
+
+
+Report = Callable[[Progress], bool]
+
+
+@dataclasses.dataclass(frozen=True)
+class LogProb:
+    """Log-probability in nats of what stands in the blanks: onset, pitch, duration and track of every note there.
+
+    `nats` is the sum, ends of blanks charged; `notes` how many notes it covers; `parts` splits it by name
+    (``rhythm``, ``pitch``, ``duration``); `expression` (nats) is of velocity and micro-timing, apart. `bound` is
+    True where several tokenisations exist and this is the canonical one's.
+    """
+
+    nats: float
+    notes: int
+    parts: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    expression: float | None = None
+    bound: bool = False
+
+    @property
+    def bits_per_note(self) -> float:
+        """−nats / (notes · ln 2); NaN where there are no notes."""
+        return -self.nats / (self.notes * float(np.log(2))) if self.notes else float("nan")
+
+
+@dataclasses.dataclass(frozen=True)
+class Reason:
+    """Why a note is there: a sentence, its probability, what taught it, and what else was likely."""
+
+    text: str
+    probability: float
+    seen: str = ""
+    alternatives: tuple[tuple[str, float], ...] = ()
+
+
+class Model(ABC):
+    """A family of models. The constructor stores its config and does no work; `fit` learns and returns self.
+
+    A subclass gives `Config` (a frozen dataclass, keyword only, every field with a default), the flags, `fill`,
+    and, where it learns, `fit`, `state` and `restore`. Everything else (the frame, borders, keeping what is kept,
+    facts, targets, retries, saving) happens once, outside.
+    """
+
+    Config: ClassVar[type]
+    family: ClassVar[str]
+    learns: ClassVar[bool] = False
+    has_likelihood: ClassVar[bool] = False
+    resumes: ClassVar[bool] = False
+
+    def __init__(self, config: Any = None, **settings: Any) -> None:
+        if config is not None and settings:
+            raise ModelError("give a Config or its fields by name, not both")
+        names = {f.name for f in dataclasses.fields(self.Config)}
+        for name in settings:
+            if name not in names:
+                raise ModelError(nearest(name, names, f"setting of the {self.family} family"))
+        self.config = config if config is not None else self.Config(**settings)
+
+    def fit(self, pieces: Iterable[Piece], *, valid: Iterable[Piece] = (), seed: int = 0, device: str = "auto",
+            start: Model | None = None, budget: float | None = None, report: Report | None = None) -> Self:
+        """Learn from `pieces` (re-iterable) and return self; a family that does not learn returns self at once.
+
+        A second fit without `start` (a fitted model to go on from) forgets the first. `budget` is in seconds.
+        `report(progress)` is called now and then; when it returns False the fit stops and the model is usable.
+        """
+        return self
+
+    @property
+    def fitted(self) -> bool:
+        """Whether the model is ready to compose."""
+        return True
+
+    def suggest(self, request: Request, rng: Rng) -> Request:
+        """The request with facts that were left open filled in, in the style learnt (bars, meter, tempo, tracks)."""
+        return request
+
+    def can(self, around: Score, blanks: Blanks, request: Request) -> str | None:
+        """None where the model can fill these blanks, or one sentence that says why not."""
+        return None
+
+    @abstractmethod
+    def fill(self, around: Score, blanks: Blanks, request: Request, rngs: Sequence[Rng]) -> list[Score]:
+        """One candidate a generator: the frame of `around` with the new notes alone.
+
+        `around` is the whole frame with all that is kept, pinned notes included. In a region open for `pitch`
+        the notes of `around` that are not pinned come back with other pitches.
+        """
+
+    def stream(self, around: Score, blanks: Blanks, request: Request, rng: Rng) -> Iterator[Score]:
+        """The new notes bar by bar, as they are made; by default the finished fill, cut at the bar lines."""
+        whole = self.fill(around, blanks, request, [rng])[0]
+        for start, end in zip(around.bar_starts[:-1], around.bar_starts[1:], strict=True):
+            yield whole.select((whole.onset >= start) & (whole.onset < end))
+
+    def log_prob(self, score: Score, blanks: Blanks | None = None, request: Request | None = None) -> LogProb | None:
+        """Log-probability of the notes of `score` in `blanks` (default: all), given the rest and the frame."""
+        return None
+
+    def explain(self, score: Score, note: int) -> Reason | None:
+        """Why note `note` of `score` is there, or None where the family cannot say."""
+        return None
+
+    def state(self) -> tuple[dict[str, Any], Arrays]:
+        """What was learnt: JSON-ready values and named arrays (saved by ``partimento.checkpoint``)."""
+        return {}, {}
+
+    def restore(self, values: Mapping[str, Any], arrays: Arrays) -> Self:
+        """Take back what `state` gave, and return self."""
+        return self
+
+
+def family(name: str) -> type[Model]:
+    """The class of a family: a name of FAMILIES, or ``package.module:Class`` of anyone's own.
+
+    >>> family("random").family
+    'random'
+    """
+    target = FAMILIES.get(name, name)
+    module_name, colon, class_name = target.partition(":")
+    if not colon:
+        raise ModelError(nearest(name, FAMILIES, "family of models") + "; or give your own as package.module:Class")
+    try:
+        found = getattr(importlib.import_module(module_name), class_name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ModelError(f"a model named package.module:Class must be importable; {name!r} is not ({error})") from None
+    if not (isinstance(found, type) and issubclass(found, Model)):
+        raise ModelError(f"a model must be a subclass of partimento.models.base.Model; {name!r} is not")
+    return found

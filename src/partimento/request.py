@@ -1,0 +1,308 @@
+"""What was asked and what came back: Blanks, Request and Result, plain data that goes to JSON and back."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import json
+import platform
+import struct
+import types
+import typing
+import zlib
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from partimento import theory
+from partimento.errors import RequestError, nearest
+from partimento.score import (
+    NOTE_COLUMNS,
+    OPTIONAL_COLUMNS,
+    BoolArray,
+    Chord,
+    Controls,
+    Key,
+    Mark,
+    Meter,
+    Score,
+    Tempo,
+    Text,
+    Track,
+)
+
+VERBS = ("compose", "continue", "infill", "harmonize", "vary")
+OPEN = ("all", "pitch")
+MAX_BARS_ASKED = 10_000
+MAX_COUNT = 1_000
+
+
+class Region(NamedTuple):
+    """A blank: ticks [start, end) of one track, and what of the notes there is open (`all` or `pitch`)."""
+
+    track: int
+    start: int
+    end: int
+    open: str = "all"
+
+
+@dataclasses.dataclass(frozen=True)
+class Blanks:
+    """Which parts of a Score are to be written: regions, and the notes inside them that stay (`pinned`, indices).
+
+    A note belongs where its onset is. In a region open for `all`, a note that is not pinned is to be replaced; in
+    one open for `pitch` it keeps its onset, duration and velocity and gets another pitch.
+    """
+
+    regions: tuple[Region, ...] = ()
+    pinned: tuple[int, ...] = ()
+
+    @classmethod
+    def everything(cls, score: Score) -> Blanks:
+        """All tracks of `score` from 0 to its end, nothing pinned."""
+        return cls(tuple(Region(i, 0, score.end) for i in range(len(score.tracks))))
+
+    def inside(self, score: Score, open: str | None = None) -> BoolArray:
+        """bool[n]: the notes of `score` whose onset lies in a region (of that kind of opening, where given)."""
+        mask = np.zeros(len(score), bool)
+        for region in self.regions:
+            if open is None or region.open == open:
+                mask |= (score.track == region.track) & (score.onset >= region.start) & (score.onset < region.end)
+        return mask
+
+    def rewritten(self, score: Score) -> BoolArray:
+        """bool[n]: the notes of `score` that lie in a region and are not pinned."""
+        mask = self.inside(score)
+        mask[np.asarray(self.pinned, np.intp)] = False
+        return mask
+
+    def tracks(self) -> list[int]:
+        """The tracks that hold a region, in order."""
+        return sorted({region.track for region in self.regions})
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Request:
+    """One wish for one piece: everything about it is here, so that it can be replayed. None means left open.
+
+    `bars` is how many bars to make (compose, continue); `place` is where to write (`5-8`, or `5.3-8` from beat 3
+    of bar 5). `tracks` names the parts to write. `ranges` gives the lowest and highest pitch a track may take
+    (`{"violin": "G3-E6"}`), `targets` the wanted value of a control, by name or `track.name`. `strength` (vary)
+    is the share of notes let go. `temperature` > 0 and 0 < `top_p` ≤ 1 shape the draw. `index` says which of
+    several candidates of one `seed` this is. `model` and `model_hash` name what composed.
+
+    >>> Request.from_json(Request(bars=8, key="E minor").to_json()).key
+    'E minor'
+    """
+
+    verb: str = "compose"
+    bars: int | None = None
+    place: str | None = None
+    tracks: tuple[str, ...] = ()
+    meter: str | None = None
+    tempo: float | None = None
+    key: str | None = None
+    chords: str | None = None
+    ranges: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    targets: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    open: str = "all"
+    strength: float | None = None
+    loop: bool = False
+    temperature: float = 1.0
+    top_p: float = 1.0
+    seed: int = 0
+    index: int = 0
+    tries: int | None = None
+    model: str | None = None
+    model_hash: str | None = None
+    input: str | None = None
+
+    def __post_init__(self) -> None:
+        hints = typing.get_type_hints(Request)
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if field.name == "tracks" and isinstance(value, Sequence) and not isinstance(value, str):
+                object.__setattr__(self, "tracks", tuple(value))
+            elif field.name in ("ranges", "targets") and isinstance(value, Mapping):
+                object.__setattr__(self, field.name, dict(value))
+            elif not _fits(value, hints[field.name]):
+                raise RequestError(f"{field.name} must be {_words(hints[field.name])}; got {value!r}")
+        self._check_numbers()
+        if self.verb not in VERBS:
+            raise RequestError(nearest(self.verb, VERBS, "verb"))
+        if self.open not in OPEN:
+            raise RequestError(nearest(self.open, OPEN, "kind of opening"))
+        if self.meter is not None:
+            theory.parse_meter(self.meter)
+        if self.key is not None:
+            theory.parse_key(self.key)
+        if self.chords is not None:
+            theory.parse_chords(self.chords, 1)
+        for name, span in self.ranges.items():
+            parse_range(span, name)
+
+    def _check_numbers(self) -> None:
+        for name, low, high, why in (
+            ("bars", 1, MAX_BARS_ASKED, "how many bars to make"), ("tempo", 4, 960, "quarter notes a minute"),
+            ("strength", 0, 1, "0 gives the input back, 1 lets every note go"),
+            ("temperature", 0.01, 100, "1 is the model as it learnt"), ("top_p", 0.001, 1, "1 keeps every choice"),
+            ("seed", 0, 2**63 - 1, "a whole number"), ("index", 0, MAX_COUNT - 1, "which candidate"),
+            ("tries", 1, 10_000, "candidates a piece"),
+        ):
+            value = getattr(self, name)
+            if value is not None and not low <= value <= high:
+                raise RequestError(f"{name} must lie in {low}..{high} ({why}); got {value:g}")
+
+    def replace(self, **changes: Any) -> Request:
+        """A copy with some fields changed."""
+        return dataclasses.replace(self, **changes)
+
+    def to_json(self) -> str:
+        """Compact JSON of every field that is not at its default, keys sorted."""
+        plain = dataclasses.asdict(self)
+        default = {f.name: f.default if f.default is not dataclasses.MISSING else f.default_factory()  # type: ignore[misc]
+                   for f in dataclasses.fields(self)}
+        said = {k: v for k, v in plain.items() if v != default[k] or k == "verb"}
+        return json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Request:
+        """The Request that `to_json` wrote; an unknown key is refused with the nearest known one."""
+        try:
+            plain = json.loads(text)
+        except ValueError as error:
+            raise RequestError(f"a request must be JSON; {error}") from None
+        if not isinstance(plain, dict):
+            raise RequestError(f"a request must be a JSON object; got {type(plain).__name__}")
+        names = {f.name for f in dataclasses.fields(cls)}
+        for key in plain:
+            if key not in names:
+                raise RequestError(nearest(key, names, "field of a request"))
+        return cls(**plain)
+
+
+def _fits(value: object, hint: Any) -> bool:
+    options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    if isinstance(value, bool):
+        return bool in options
+    if isinstance(value, (int, np.integer)):
+        return int in options or float in options
+    return any(isinstance(value, option) for option in options if isinstance(option, type))
+
+
+def _words(hint: Any) -> str:
+    options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    names = {int: "a whole number", float: "a number", str: "text", bool: "true or false", type(None): "nothing"}
+    return " or ".join(names.get(o, "a list of names" if typing.get_origin(o) is tuple else "a table") for o in options)
+
+
+def parse_range(text: str, name: str = "range") -> tuple[int, int]:
+    """Lowest and highest pitch of ``G3-E6``.
+
+    >>> parse_range("G3-E6")
+    (55, 88)
+    """
+    low, dash, high = text.partition("-")
+    if dash and high.startswith("-"):
+        raise RequestError(f"the range of {name} must be two pitches such as G3-E6; got {text!r}")
+    if not dash:
+        raise RequestError(f"the range of {name} must be two pitches such as G3-E6; got {text!r}")
+    pitches = theory.parse_pitch(low), theory.parse_pitch(high)
+    if pitches[0] > pitches[1]:
+        raise RequestError(f"the range of {name} must begin with its lower pitch; got {text!r}")
+    return pitches
+
+
+class Row(NamedTuple):
+    """One line of a receipt: what was asked, what was got, and whether that meets it (None: not a yes or no)."""
+
+    name: str
+    asked: str
+    got: str
+    met: bool | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """A piece and its receipt: the Score, the resolved Request, asked and got, and how it came about.
+
+    `new` (bool[n]) marks the notes that were written now; `notes` are sentences worth telling (retries, notes
+    mended, wishes that could not be met); `platform` names what the same bytes can be expected on.
+    """
+
+    score: Score
+    request: Request
+    rows: tuple[Row, ...]
+    new: BoolArray
+    regions: tuple[Region, ...]
+    notes: tuple[str, ...] = ()
+    retries: int = 0
+    moved: int = 0
+    platform: str = ""
+
+    def _repr_html_(self) -> str | None:
+        return self.score._repr_html_()
+
+
+def platform_string(version: str) -> str:
+    """What a replay to the same bytes rests on: versions of this package, Python and numpy, and the machine's kind."""
+    return f"partimento {version}, Python {platform.python_version()}, numpy {np.__version__}, " \
+           f"{platform.system()} {platform.machine()}"
+
+
+_LISTS: dict[str, Any] = {"meters": Meter, "tempos": Tempo, "keys": Key, "chords": Chord, "marks": Mark,
+                          "tracks": Track, "texts": Text}
+
+
+def pack_score(score: Score) -> str:
+    """The whole Score as short text (zlib and base 85), for a Request that replays alone."""
+    columns = [c for c in NOTE_COLUMNS + OPTIONAL_COLUMNS if getattr(score, c) is not None]
+    head = {"ticks_per_quarter": score.ticks_per_quarter, "end": score.end, "columns": columns, "notes": len(score),
+            "controls": len(score.controls), "extras": _plain(score.extras),
+            **{name: getattr(score, name) for name in _LISTS}}
+    header = json.dumps(head, separators=(",", ":"), sort_keys=True).encode()
+    body = b"".join(np.diff(getattr(score, c), prepend=0).astype("<i4").tobytes() for c in columns)
+    body += score.controls.rows().astype("<i4").tobytes()
+    return base64.b85encode(zlib.compress(struct.pack("<I", len(header)) + header + body, 9)).decode("ascii")
+
+
+def unpack_score(text: str) -> Score:
+    """The Score that `pack_score` wrote; RequestError when the text is damaged."""
+    try:
+        data = zlib.decompress(base64.b85decode(text))
+        (size,) = struct.unpack_from("<I", data)
+        head = json.loads(data[4:4 + size])
+        n, at = head["notes"], 4 + size
+        columns: dict[str, Any] = {}
+        for name in head["columns"]:
+            columns[name] = np.cumsum(np.frombuffer(data, "<i4", n, at)).astype(np.int32)
+            at += 4 * n
+        rows = np.frombuffer(data, "<i4", 5 * head["controls"], at).reshape(-1, 5)
+        lists = {name: tuple(kind(*row) for row in head[name]) for name, kind in _LISTS.items()}
+        return Score(**columns, **lists, ticks_per_quarter=head["ticks_per_quarter"], end=head["end"],
+                     controls=Controls(*(rows[:, i] for i in range(5))), extras=_unplain(head["extras"]))
+    except (ValueError, KeyError, TypeError, struct.error, zlib.error) as error:
+        raise RequestError(f"the input inside this request must be what was written; it is damaged ({error})") from None
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return {"__bytes__": base64.b85encode(value).decode("ascii")}
+    if isinstance(value, Mapping):
+        return {"__map__": [[_plain(k), _plain(v)] for k, v in value.items()]}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value] if isinstance(value, list) else {"__tuple__": [_plain(v) for v in value]}
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _unplain(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_unplain(v) for v in value]
+    if isinstance(value, dict):
+        if "__bytes__" in value:
+            return base64.b85decode(value["__bytes__"])
+        if "__tuple__" in value:
+            return tuple(_unplain(v) for v in value["__tuple__"])
+        return {_unplain(k): _unplain(v) for k, v in value["__map__"]}
+    return value
