@@ -6,6 +6,7 @@ import base64
 import dataclasses
 import json
 import platform
+import re
 import struct
 import types
 import typing
@@ -203,12 +204,10 @@ def parse_range(text: str, name: str = "range") -> tuple[int, int]:
     >>> parse_range("G3-E6")
     (55, 88)
     """
-    low, dash, high = text.partition("-")
-    if dash and high.startswith("-"):
+    match = re.fullmatch(r"\s*([A-Ga-g][#b♯♭]*-?\d+)\s*-\s*([A-Ga-g][#b♯♭]*-?\d+)\s*", text)
+    if match is None:
         raise RequestError(f"the range of {name} must be two pitches such as G3-E6; got {text!r}")
-    if not dash:
-        raise RequestError(f"the range of {name} must be two pitches such as G3-E6; got {text!r}")
-    pitches = theory.parse_pitch(low), theory.parse_pitch(high)
+    pitches = theory.parse_pitch(match[1]), theory.parse_pitch(match[2])
     if pitches[0] > pitches[1]:
         raise RequestError(f"the range of {name} must begin with its lower pitch; got {text!r}")
     return pitches

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import numpy.typing as npt
 
@@ -50,13 +48,14 @@ def shape(weights: FloatArray, temperature: float = 1.0, top_p: float = 1.0) -> 
 class Legal:
     """Which pitches a new note may take, by track and onset: the range, the key's scale, and the chord of the moment.
 
-    Drums are free of key and chords. On a beat under a chord only chord tones are legal; between beats the scale's
-    (or, where no key is asked, any) notes too. The mask is never empty: where the facts leave nothing inside the range, the
-    nearest legal pitch class outside the facts yields to the range.
+    Drums are free of key and chords. On a beat under a chord only chord tones are legal; between beats the notes of
+    the scale too (or, where no key is asked, any). The mask is never empty: where the facts leave nothing inside the
+    range, they yield to it. Without a request (None) every pitch is legal: that is how likelihood is measured.
     """
 
-    def __init__(self, around: Score, request: Request) -> None:
-        self.ranges = track_ranges(around, request)
+    def __init__(self, around: Score, request: Request | None) -> None:
+        self.ranges = [(0, 127)] * len(around.tracks) if request is None else track_ranges(around, request)
+        request = request or Request()
         self._score = around
         key = theory.parse_key(request.key) if request.key else None
         self._scale = _class_mask(theory.scale(key.tonic, key.mode)) if key else np.ones(128, bool)
@@ -107,7 +106,3 @@ def track_ranges(around: Score, request: Request) -> list[tuple[int, int]]:
             out.append(theory.instrument_range(track.program))
     return out
 
-
-def uniforms(rng: np.random.Generator, count: int) -> Sequence[float]:
-    """`count` uniform draws in [0, 1) as floats."""
-    return [float(u) for u in rng.random(count)]

@@ -1,0 +1,81 @@
+# Every target sets up what it needs, from a machine with nothing but Python 3.11 or newer.
+#
+#   make demo        a new piece, as MIDI, sound and picture, in demo/
+#   make test        the tests            make test-slow   those that take minutes
+#   make check       lint, wheels for every system, size and start-up time
+#   make bench       timings beside other programs, into bench/RESULTS.md
+#   make tables      published tables, a row at a time; goes on where it stopped
+#   make gallery     pieces from every family, in gallery/
+#   make fuzz        damaged files at the readers
+#   make clean       forget everything that was made here
+
+.PHONY: demo test test-slow lint check bench tables gallery fuzz hooks clean
+.DELETE_ON_ERROR:
+
+# The timings and the seeds hold at one thread a process; the tests run one process a core.
+export OMP_NUM_THREADS := 1
+export OPENBLAS_NUM_THREADS := 1
+export MKL_NUM_THREADS := 1
+
+VENV := .venv
+BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
+PY := $(BIN)/python
+PIP := $(PY) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+demo: $(VENV)/base
+	$(BIN)/partimento demo
+
+test: $(VENV)/dev
+	$(PY) -m pytest -n auto --dist worksteal $(ARGS)
+
+test-slow: $(VENV)/dev
+	$(PY) -m pytest -m slow --durations 20 $(ARGS)
+
+lint: $(VENV)/dev
+	$(PY) -m ruff check
+	$(PY) -m mypy
+
+check: lint
+	$(PY) checks/wheels.py
+	$(PY) checks/size.py
+
+bench: $(VENV)/bench
+	$(PY) bench/run.py $(ARGS)
+
+tables: $(VENV)/bench
+	$(PY) bench/run.py --tables $(ARGS)
+
+gallery: $(VENV)/base
+	$(PY) checks/gallery.py gallery
+
+fuzz: $(VENV)/dev
+	$(PY) checks/fuzz.py $(ARGS)
+
+hooks: $(VENV)/dev
+	$(PY) -m pre_commit install
+
+clean:
+	rm -rf $(VENV) build dist demo gallery out .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find src tests bench checks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# One stamp a set of packages: written last, so a setup that was interrupted is done again.
+$(VENV)/base: pyproject.toml constraints.txt
+	@$(PY) -c "import sys; sys.exit(sys.version_info < (3, 11))" 2>/dev/null || { \
+	  for python in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	    "$$python" -c "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))" 2>/dev/null \
+	      && echo "setting up $(VENV) with $$("$$python" --version)" \
+	      && exec "$$python" -m venv --clear $(VENV); \
+	  done; \
+	  echo "partimento needs Python 3.11 or newer with its venv module (on Debian: apt install python3-venv); none of \
+	python3, python3.14, python3.13, python3.12, python3.11 is one. Say which to use: make PYTHON=/path/to/python" >&2; \
+	  exit 1; }
+	@$(PIP) --editable .
+	@touch $@
+
+$(VENV)/dev: $(VENV)/base
+	@$(PIP) --editable ".[dev]"
+	@touch $@
+
+$(VENV)/bench: $(VENV)/dev bench/requirements.txt
+	@$(PIP) --requirement bench/requirements.txt
+	@touch $@

@@ -1,0 +1,458 @@
+"""The command line: every verb through one Request, one spelling of every option, the written path as the last line."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from partimento import __version__
+from partimento.errors import PartimentoError, RequestError, WriteError
+
+Command = Callable[..., None]
+
+
+def _options(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    def add(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+    return add
+
+
+_out = _options(
+    click.option("-o", "--out", default=".", show_default=True, help="Folder, or file name for one piece."),
+    click.option("--format", "makes", default="mid,html", show_default=True,
+                 help="What to write: mid, wav, flac, ogg, mp3, png, svg, html (a page with sound)."),
+    click.option("--soundfont", help="SoundFont (.sf2) to play with; doctor says which is found."),
+)
+_draw = _options(
+    click.option("-n", "--count", type=int, default=1, show_default=True, help="How many candidates."),
+    click.option("--seed", type=int, help="The same seed gives the same bytes; drawn and told when not given."),
+    click.option("--model", default="markov", show_default=True,
+                 help="A family, a checkpoint file, or package.module:Class."),
+    click.option("--temperature", type=float, default=1.0, show_default=True, help="Above 1 wilder, below 1 safer."),
+    click.option("--top-p", type=float, default=1.0, show_default=True, help="Keep the likeliest share of choices."),
+    click.option("--tries", type=int, help="Attempts a piece, the best is taken [24 with targets, else 1]."),
+)
+_facts = _options(
+    click.option("--key", help='Such as "E minor" or Bb.'),
+    click.option("--chords", help='Chord symbols, one a bar, cycled: "Am F C G"; | ends a bar: "Am F | C".'),
+    click.option("--range", "ranges", multiple=True, metavar="TRACK=LOW-HIGH", help="Such as violin=G3-E6."),
+    click.option("--target", "targets", multiple=True, metavar="NAME=VALUE",
+                 help="A control to aim at, such as density=6 or piano.density=6; see: partimento models --controls."),
+)
+_frame = _options(
+    click.option("--meter", help="Such as 3/4."),
+    click.option("--tempo", type=float, help="Quarter notes a minute."),
+)
+_input = _options(
+    click.option("--input-meter", help="Read the bars of the input in this meter, such as 4/4; no note moves."),
+    click.option("--input-downbeat", type=float, help="Quarters before the first downbeat of the input (a pick-up)."),
+)
+_voice = _options(
+    click.option("--json", "as_json", is_flag=True, help="One JSON object a line."),
+    click.option("--quiet", is_flag=True, help="Only the written paths."),
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="partimento")
+def cli() -> None:
+    """Give it part of a piece, it composes the rest."""
+
+
+# --- composing ---------------------------------------------------------------------------------------------------
+
+
+@cli.command()
+@click.option("--bars", type=int, help="How many bars to make [16].")
+@click.option("--tracks", default="", help="Instruments, such as piano,bass,drums.")
+@click.option("--loop", is_flag=True, help="A seamless loop: exact length, the tail folds into the head.")
+@_frame
+@_facts
+@_draw
+@_out
+@_voice
+def compose(**given: Any) -> None:
+    """A new piece out of nothing but what you ask."""
+    _verb("compose", given)
+
+
+@cli.command(name="continue")
+@click.argument("song", type=click.Path())
+@click.option("--bars", type=int, help="How many bars to add [8].")
+@click.option("--tracks", default="", help="Only these tracks go on.")
+@_frame
+@_facts
+@_input
+@_draw
+@_out
+@_voice
+def continue_(**given: Any) -> None:
+    """SONG and more of it; a part-filled last bar is completed first."""
+    _verb("continue_", given)
+
+
+@cli.command()
+@click.argument("song", type=click.Path())
+@click.option("--bars", required=True, help="Where: 5-8, or 5.3-8 from beat 3 of bar 5 (a pick-up is bar 0).")
+@click.option("--tracks", default="", help="Only in these tracks.")
+@click.option("--open", default="all", show_default=True, help="What to write anew: all, or pitch (the rhythm stays).")
+@_facts
+@_input
+@_draw
+@_out
+@_voice
+def infill(**given: Any) -> None:
+    """SONG with some bars of some tracks written anew; everything else comes back identical."""
+    _verb("infill", given)
+
+
+@cli.command()
+@click.argument("song", type=click.Path())
+@click.option("--tracks", default="", help="Tracks to add, such as piano or alto,tenor,bass.")
+@_facts
+@_input
+@_draw
+@_out
+@_voice
+def harmonize(**given: Any) -> None:
+    """SONG (a melody, say) with other tracks composed to it."""
+    _verb("harmonize", given)
+
+
+@cli.command()
+@click.argument("song", type=click.Path())
+@click.option("--strength", type=float, default=0.5, show_default=True, help="Share of the notes let go; 0 is SONG.")
+@click.option("--tracks", default="", help="Only these tracks.")
+@click.option("--open", default="all", show_default=True, help="What to write anew: all, or pitch (the rhythm stays).")
+@_facts
+@_input
+@_draw
+@_out
+@_voice
+def vary(**given: Any) -> None:
+    """SONG varied: a share of its notes is let go and written anew."""
+    _verb("vary", given)
+
+
+@cli.command()
+@click.argument("piece", type=click.Path())
+@click.option("--model", help="The checkpoint, where it is a file of yours.")
+@_out
+@_voice
+def replay(piece: str, model: str | None, out: str, makes: str, soundfont: str | None, as_json: bool,
+           quiet: bool) -> None:
+    """PIECE again from the settings inside it; says whether it came out the same."""
+    from partimento import formats, generate, verbs
+
+    result = verbs.replay(piece, model=model)
+    old = formats.read(Path(piece))
+    new = formats.keep(generate.stamped(result), ".mid")
+    same_bytes = Path(piece).read_bytes() == formats.to_bytes(generate.stamped(result))
+    same = "the same bytes" if same_bytes else \
+        "the same notes, other bytes" if (old.notes().shape == new.notes().shape
+                                          and bool((old.notes() == new.notes()).all())) else "OTHER NOTES"
+    paths = verbs.write([result], out, makes=_split(makes), soundfont=soundfont)
+    if not quiet:
+        _say({"replayed": piece, "same": same, "platform": result.platform}, as_json, f"{piece}: {same}")
+    _written(paths, as_json)
+    if same == "OTHER NOTES":
+        raise RequestError(f"{piece}: a replay must give the same notes; on {result.platform} it gave others "
+                           "(another version, or the file was edited)")
+
+
+@cli.command()
+@click.option("-o", "--out", default="demo", show_default=True, help="Folder to write to.")
+@click.option("--seed", type=int, default=4, show_default=True)
+@_voice
+def demo(out: str, seed: int, as_json: bool, quiet: bool) -> None:
+    """Compose a piece with the bundled model, offline: MIDI, sound, picture, and a page."""
+    from partimento import verbs
+
+    learnt = verbs.compose(bars=16, meter="3/4", key="G major", tempo=112, tracks="flute,piano", seed=seed, count=1)
+    chance = verbs.compose(model="random", bars=8, meter="3/4", key="G major", tempo=112, tracks="flute,piano",
+                           seed=seed)
+    paths = verbs.write(learnt, out, makes=("mid", "wav", "png"))
+    page = verbs.write([*learnt, *chance], out, makes=("html",))
+    _report(learnt, as_json, quiet)
+    if not (quiet or as_json):
+        click.echo("the page also holds a piece of the random family: what no learning sounds like")
+    _written([*page, *paths], as_json)
+
+
+# --- learning and looking ----------------------------------------------------------------------------------------
+
+
+@cli.command()
+@click.argument("folder", type=click.Path())
+@click.option("--model", default="markov", show_default=True, help="A family, or package.module:Class.")
+@click.option("-o", "--out", default=None, help="Checkpoint to write [FOLDER's name .partimento].")
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A setting of the family.")
+@click.option("--licence", help="Licence of the music, where the folder does not say.")
+@click.option("--valid-share", type=float, default=0.1, show_default=True, help="Share of pieces kept to measure on.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--workers", type=int, help="Processes that read [one a core].")
+@click.option("--max-notes", type=int, default=5_000_000, show_default=True, help="Refuse larger files.")
+@_input
+@_voice
+def train(folder: str, model: str, out: str | None, settings: Sequence[str], licence: str | None, valid_share: float,
+          seed: int, workers: int | None, max_notes: int, input_meter: str | None, input_downbeat: float | None,
+          as_json: bool, quiet: bool) -> None:
+    """Learn from a FOLDER of music (or one song) and write a checkpoint to compose with."""
+    from partimento import train as training
+    from partimento.models.base import Progress
+
+    target = Path(out) if out else Path(f"{Path(folder).resolve().stem}.partimento")
+    bar = _Bar(as_json, quiet)
+
+    def report(progress: Progress) -> bool:
+        bar.show(progress.stage, progress.done, progress.total)
+        return True
+
+    done = training.train(Path(folder), model=model, out=target, settings=_pairs(settings, "--set"), licence=licence,
+                          valid_share=valid_share, seed=seed, workers=workers, max_notes=max_notes,
+                          input_meter=input_meter, input_downbeat=input_downbeat, report=report)
+    bar.close()
+    if not quiet:
+        _say(done.to_json(), as_json, done.text())
+    _written([target], as_json)
+
+
+@cli.command()
+@click.argument("path", type=click.Path())
+@click.option("--licence", help="Licence of the music, where the folder does not say.")
+@click.option("--max-notes", type=int, default=5_000_000, show_default=True, help="Refuse larger files.")
+@_input
+@_voice
+def inspect(path: str, licence: str | None, max_notes: int, input_meter: str | None, input_downbeat: float | None,
+            as_json: bool, quiet: bool) -> None:
+    """What is in a FILE, a folder of music, or a checkpoint."""
+    from partimento import data
+
+    found = data.inspect(Path(path), licence=licence, max_notes=max_notes, input_meter=input_meter,
+                         input_downbeat=input_downbeat)
+    _say(found, as_json, data.format_text(found))
+
+
+@cli.command()
+@click.argument("source", type=click.Path())
+@click.option("-o", "--out", required=True, help="File to write, or folder for a folder.")
+@click.option("--tempo", type=float, help="Another tempo for the whole piece, quarter notes a minute.")
+@_input
+@_voice
+def convert(source: str, out: str, tempo: float | None, input_meter: str | None, input_downbeat: float | None,
+            as_json: bool, quiet: bool) -> None:
+    """SOURCE (a file or a folder) in another format, or with other bars or another tempo."""
+    from partimento import formats, theory, verbs
+    from partimento.score import Tempo
+
+    pairs = _pairs_of_files(Path(source), Path(out), formats.SUFFIXES)
+    written, failed = [], []
+    for old, new in pairs:
+        try:
+            score = verbs.load(old, input_meter, input_downbeat)
+            if tempo is not None:
+                score = score.replace(tempos=(Tempo(0, round(60e6 / theory.parse_tempo(tempo))),))
+            new.parent.mkdir(parents=True, exist_ok=True)
+            formats.write(score, new)
+            written.append(new)
+        except PartimentoError as error:
+            if len(pairs) == 1:
+                raise
+            failed.append(str(error))
+            click.echo(f"skipped {error}", err=True)
+    if not written:
+        raise WriteError(f"{source}: nothing could be converted; {len(failed)} files failed")
+    if not quiet and len(pairs) > 1:
+        _say({"converted": len(written), "skipped": failed}, as_json,
+             f"{len(written)} converted, {len(failed)} skipped")
+    _written(written, as_json)
+
+
+@cli.command()
+@click.argument("song", type=click.Path())
+@click.option("-o", "--out", default=".", show_default=True, help="File (.wav .flac .ogg .mp3 .png .svg .html) or folder.")
+@click.option("--format", "makes", default="wav,png", show_default=True, help="What to write into a folder.")
+@click.option("--soundfont", help="SoundFont (.sf2) to play with.")
+@click.option("--loop", is_flag=True, help="Sound of exact length whose tail folds into its head.")
+@_input
+@_voice
+def render(song: str, out: str, makes: str, soundfont: str | None, loop: bool, input_meter: str | None,
+           input_downbeat: float | None, as_json: bool, quiet: bool) -> None:
+    """SONG as sound, picture or page."""
+    from partimento import verbs
+
+    score = verbs.load(song, input_meter, input_downbeat)
+    target = Path(out)
+    if target.suffix and not target.is_dir():
+        paths = [verbs.render(score, target, soundfont=soundfont, loop=loop)]
+    else:
+        paths = [verbs.render(score, target / f"{Path(song).stem}.{make}", soundfont=soundfont, loop=loop)
+                 for make in _split(makes)]
+    _written(paths, as_json)
+
+
+@cli.command()
+@click.option("--controls", "show_controls", is_flag=True, help="The controls that --target can aim at.")
+@_voice
+def models(show_controls: bool, as_json: bool, quiet: bool) -> None:
+    """The families, what each can do, and the checkpoints that come with them."""
+    from partimento import about
+
+    found = about.controls() if show_controls else about.models()
+    for row in found:
+        _say(row, as_json, about.line(row))
+
+
+@cli.command()
+@_voice
+def doctor(as_json: bool, quiet: bool) -> None:
+    """What is here, what is missing, and the command that mends it."""
+    from partimento import about
+
+    for row in about.doctor():
+        _say(row, as_json, about.line(row))
+
+
+# --- the parts ---------------------------------------------------------------------------------------------------
+
+
+def _verb(name: str, given: dict[str, Any]) -> None:
+    from partimento import verbs
+
+    out, makes, soundfont = given.pop("out"), _split(given.pop("makes")), given.pop("soundfont")
+    as_json, quiet = given.pop("as_json"), given.pop("quiet")
+    ranges, targets = _pairs(given.pop("ranges"), "--range"), _pairs(given.pop("targets"), "--target")
+    music = (given.pop("song"),) if "song" in given else ()
+    if out.lower().endswith(tuple(f".{make}" for make in verbs.MAKES)):
+        makes = sorted({Path(out).suffix[1:].lower(), *(makes if makes != ["mid", "html"] else [])})
+    results = getattr(verbs, name)(*music, ranges=ranges, targets={k: _number(k, v) for k, v in targets.items()}, **given)
+    paths = verbs.write(results, out, makes=makes, soundfont=soundfont)
+    _report(results, as_json, quiet)
+    _written(paths, as_json)
+
+
+def _report(results: Sequence[Any], as_json: bool, quiet: bool) -> None:
+    if quiet:
+        return
+    for result in results:
+        rows = [row._asdict() for row in result.rows]
+        words = [f"candidate {result.request.index + 1} of seed {result.request.seed}: {len(result.score)} notes, "
+                 f"{int(result.new.sum())} new, {result.score.n_bars} bars"]
+        words += [f"  {'+' if row.met else '·' if row.met is None else '!'} {row.name}: asked {row.asked}, got {row.got}"
+                  for row in result.rows]
+        words += [f"  {note}" for note in result.notes]
+        _say({"seed": result.request.seed, "candidate": result.request.index + 1, "notes": len(result.score),
+              "new": int(result.new.sum()), "bars": result.score.n_bars, "rows": rows, "told": list(result.notes),
+              "retries": result.retries, "moved": result.moved}, as_json, "\n".join(words))
+
+
+def _say(value: Any, as_json: bool, text: str) -> None:
+    click.echo(json.dumps(value, ensure_ascii=True, default=str) if as_json else text)
+
+
+def _written(paths: Sequence[Path], as_json: bool) -> None:
+    if not paths:
+        raise WriteError("nothing was written")
+    for path in paths:
+        _say({"written": str(path)}, as_json, str(path))
+
+
+def _split(makes: str) -> list[str]:
+    return [make.strip().lstrip(".").lower() for make in makes.split(",") if make.strip()]
+
+
+def _pairs(items: Sequence[str], option: str) -> dict[str, str]:
+    found = {}
+    for item in items:
+        name, equals, value = item.partition("=")
+        if not equals or not name.strip() or not value.strip():
+            raise RequestError(f"{option} must be NAME=VALUE; got {item!r}")
+        found[name.strip()] = value.strip()
+    return found
+
+
+def _number(name: str, value: str) -> float:
+    try:
+        return float(value)
+    except ValueError:
+        raise RequestError(f"the target {name} must be a number; got {value!r}") from None
+
+
+def _pairs_of_files(source: Path, out: Path, suffixes: Sequence[str]) -> list[tuple[Path, Path]]:
+    if not source.is_dir():
+        return [(source, out if out.suffix and not out.is_dir() else out / f"{source.stem}.mid")]
+    files = sorted(p for p in source.rglob("*") if p.suffix.lower() in suffixes and p.is_file())
+    if not files:
+        raise RequestError(f"{source}: a folder to convert must hold music ({', '.join(suffixes)}); this one has none")
+    return [(p, (out / p.relative_to(source)).with_suffix(".mid")) for p in files]
+
+
+class _Bar:
+    """Progress on a terminal as a bar with an ETA, in a log as plain lines, with --json as JSON lines."""
+
+    def __init__(self, as_json: bool, quiet: bool) -> None:
+        self._json, self._quiet = as_json, quiet
+        self._stage, self._shown = "", -1
+        self._bar: Any = None
+
+    def show(self, stage: str, done: int, total: int) -> None:
+        if self._quiet:
+            return
+        tenth = 10 * done // max(total, 1)
+        if sys.stderr.isatty() and not self._json:
+            if stage != self._stage:
+                self.close()
+                self._bar = click.progressbar(length=max(total, 1), label=f"{stage:>12}", file=sys.stderr)
+                self._bar.__enter__()
+                self._at = 0
+            self._bar.update(done - self._at)
+            self._at = done
+        elif stage != self._stage or tenth != self._shown:
+            _line = {"stage": stage, "done": done, "total": total}
+            click.echo(json.dumps(_line) if self._json else f"{stage}: {done}/{total}", err=not self._json)
+        self._stage, self._shown = stage, tenth
+
+    def close(self) -> None:
+        """End the bar on its line."""
+        if self._bar is not None:
+            self._bar.__exit__(None, None, None)
+            self._bar = None
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code: 0, 1 for an error said in one line, 2 for wrong usage."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="replace")
+    try:
+        cli.main(args=None if arguments is None else list(arguments), prog_name="partimento", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort:
+        click.echo("partimento: stopped", err=True)
+        return 130
+    except PartimentoError as error:
+        click.echo(f"partimento: {error}", err=True)
+        return 1
+    except MemoryError:
+        click.echo("partimento: there must be memory enough for this; there was not: ask for less, or use --max-notes",
+                   err=True)
+        return 1
+    except OSError as error:
+        click.echo(f"partimento: {error.filename or 'a file'}: {error.strerror or error}", err=True)
+        return 1
+    return 0
+
+
+def entry() -> None:
+    """What the installed command runs."""
+    sys.exit(main())

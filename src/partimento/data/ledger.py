@@ -1,0 +1,157 @@
+"""The ledger: one row a file of a corpus, with where it came from, its licence, its hash, and whether it was used.
+
+The file is JSON lines in UTF-8. The first line is the head, every other line one file, sorted by `file`::
+
+    {"partimento_ledger": 1, "fingerprint": "9f…", "used": 201, "repaired": 7, "skipped": 4, "seed": 0}
+    {"file": "a/b.mid", "source": "pop909", "licence": "MIT", "sha256": "07…", "used": "train", "why": "",
+     "detail": "", "piece": "a/b", "style": "", "notes": 1204, "repairs": {"note never ended": 2}}
+
+- `file`: path below the folder given, with ``/`` on every platform.
+- `source`: where it came from: the `source` or `url` column of a table beside it, else the folder's name.
+- `licence`: as said by hand, by a table (CSV) beside it, by a folder named after a licence, by a LICENSE file in its
+  folder or one above; else ``not stated``.
+- `sha256`: of the file's bytes; empty where it could not be opened.
+- `used`: ``train``, ``valid`` or ``no``. `why`: one kind of KINDS where not used. `detail`: the sentence.
+- `piece`: files of one piece never stand on both sides of the split.
+- `notes`: how many, as read. `repairs`: what was mended, by name, counted.
+
+The fingerprint is the sha256 over the sorted hashes of the used files, one a line: equal for equal files, whatever
+their names and order.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from partimento.errors import ReadError, WriteError
+
+VERSION = 1
+NOT_STATED = "not stated"
+
+# kind: how one file, and how several, stand in a summary
+KINDS: dict[str, tuple[str, str]] = {
+    "html": ("is an HTML page", "are HTML pages"),
+    "empty": ("empty", "empty"),
+    "not midi": ("not MIDI", "not MIDI"),
+    "not music": ("not what its name says", "not what their names say"),
+    "no notes": ("has no notes", "have no notes"),
+    "damaged": ("damaged", "damaged"),
+    "too long": ("too long", "too long"),
+    "duplicate": ("exact duplicate", "exact duplicates"),
+    "closed": ("cannot be opened", "cannot be opened"),
+    "zip": ("is an archive to unpack", "are archives to unpack"),
+    "unnamed": ("is MIDI without the suffix .mid", "are MIDI without the suffix .mid"),
+    "crashed": ("crashed the reader", "crashed the reader"),
+    "slow": ("took too long to read", "took too long to read"),
+    "held out": ("held out by the split given", "held out by the split given"),
+    "not read": ("not read, stopped before", "not read, stopped before"),
+    "refused": ("refused", "refused"),
+}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One file of a corpus; the fields are told at the head of this module."""
+
+    file: str
+    source: str = ""
+    licence: str = NOT_STATED
+    sha256: str = ""
+    used: str = "no"
+    why: str = ""
+    detail: str = ""
+    piece: str = ""
+    style: str = ""
+    notes: int = 0
+    repairs: Mapping[str, int] = dataclasses.field(default_factory=dict)
+
+
+def fingerprint(rows: Iterable[Entry]) -> str:
+    """The sha256 (hex) over the sorted file hashes of the used rows.
+
+    >>> fingerprint([Entry(file="a", sha256="1", used="train")]) == fingerprint([Entry(file="b", sha256="1", used="valid")])
+    True
+    """
+    hashes = sorted(row.sha256 for row in rows if row.used != "no")
+    return hashlib.sha256("\n".join(hashes).encode()).hexdigest()
+
+
+def counts(rows: Iterable[Entry]) -> dict[str, int]:
+    """How many files were used, how many of those repaired, and how many skipped."""
+    rows = list(rows)
+    used = [row for row in rows if row.used != "no"]
+    return {"used": len(used), "repaired": sum(bool(row.repairs) for row in used), "skipped": len(rows) - len(used)}
+
+
+def lines(rows: Iterable[Entry], **head: Any) -> Iterator[str]:
+    """The lines of a ledger: the head, with `head` added, then one line a row, sorted by file."""
+    rows = sorted(rows, key=lambda row: row.file)
+    first = {"partimento_ledger": VERSION, "fingerprint": fingerprint(rows), **counts(rows), **head}
+    yield json.dumps(first, ensure_ascii=True)
+    for row in rows:
+        yield json.dumps(dataclasses.asdict(row), ensure_ascii=True)
+
+
+def write(rows: Iterable[Entry], path: str | os.PathLike[str], **head: Any) -> None:
+    """Write a ledger; WriteError when it cannot be, with nothing half-written left."""
+    write_atomic(path, ("\n".join(lines(rows, **head)) + "\n").encode())
+
+
+def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], list[Entry]]:
+    """Head and rows of a ledger file; ReadError when it is none, or of a newer version."""
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeError) as error:
+        raise ReadError(f"the ledger must be a readable file; {path} is not ({error})") from None
+    return parse(text, os.fspath(path))
+
+
+def parse(text: str, name: str = "this ledger") -> tuple[dict[str, Any], list[Entry]]:
+    """Head and rows of a ledger's text; ReadError names the line that is wrong."""
+    fields = {field.name for field in dataclasses.fields(Entry)}
+    head: dict[str, Any] = {}
+    rows: list[Entry] = []
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            entry = json.loads(line)
+            if not head:
+                version = entry["partimento_ledger"]
+                if not isinstance(version, int) or version > VERSION:
+                    raise ReadError(f"a ledger must be of version {VERSION} or older; {name} is of version {version}: "
+                                    f"update partimento")
+                head = entry
+            else:
+                rows.append(Entry(**{key: value for key, value in entry.items() if key in fields}))
+        except (ValueError, TypeError, KeyError, AttributeError):
+            raise ReadError(f"a ledger must hold a head and then one JSON object a line; "
+                            f"line {number} of {name} is another thing") from None
+    if not head:
+        raise ReadError(f"a ledger must begin with its head; {name} is empty")
+    return head, rows
+
+
+def write_atomic(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write `data` beside `path`, then rename it there; WriteError, and nothing left, when that fails."""
+    target = Path(path)
+    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with open(beside, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(beside, target)
+        finally:
+            beside.unlink(missing_ok=True)
+    except OSError as error:
+        raise WriteError(f"the file must be writable; {target} is not ({error.strerror or error}): "
+                         f"choose another place with --out") from None

@@ -1,0 +1,110 @@
+"""One file read for a corpus: its hash, its music or why it has none, and what was repaired."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from partimento.errors import PartimentoError
+from partimento.score import Score
+
+MIDI_SUFFIXES = (".mid", ".midi", ".kar", ".rmi", ".smf")
+MIDI_HEADS = (b"MThd", b"RIFF")
+DEFAULT_MAX_NOTES = 5_000_000
+
+
+class File(NamedTuple):
+    """What reading one file gave: `kind` is empty where it is music, else one of ``ledger.KINDS``.
+
+    `music` is the sha256 of the notes alone (`music_hash`). `repairs` counts what was mended by name.
+    """
+
+    kind: str
+    detail: str = ""
+    sha256: str = ""
+    music: str = ""
+    notes: int = 0
+    repairs: dict[str, int] = {}
+    notices: tuple[str, ...] = ()
+
+
+def music_hash(score: Score) -> str:
+    """The sha256 (hex) of onsets, durations, pitches, velocities, tracks, clock and meters: the music, not its names.
+
+    Two files of one hash are exact duplicates, whatever their titles, words, controllers and programs.
+    """
+    digest = hashlib.sha256(repr((score.ticks_per_quarter, [tuple(meter) for meter in score.meters])).encode())
+    digest.update(score.notes().astype("<i4").tobytes())
+    return digest.hexdigest()
+
+
+def read_one(path: str | os.PathLike[str], max_notes: int = DEFAULT_MAX_NOTES) -> tuple[File, Score | None]:
+    """Read one file for a corpus; never raises. The Score comes without `extras`, and only where there is music."""
+    place = Path(path)
+    try:
+        head, sha256 = _hash(place)
+    except OSError as error:
+        return File("closed", error.strerror or str(error)), None
+    if kind := _sniff(head, place.suffix.lower()):
+        return File(kind, _SNIFFED[kind], sha256), None
+    try:
+        score, repairs, notices = _read(place, max_notes)
+    except PartimentoError as error:
+        return File(_kind_of(str(error), head, place.suffix.lower()), str(error), sha256), None
+    except MemoryError:
+        return File("too long", "it does not fit in memory", sha256), None
+    except Exception as error:  # whatever is wrong with one file, the others are still read
+        return File("damaged", f"the reader failed ({type(error).__name__}: {error})", sha256), None
+    if len(score) > max_notes:
+        return File("too long", f"it has {len(score)} notes, more than {max_notes}", sha256), None
+    if not len(score):
+        return File("no notes", "it is a good file without a single note", sha256, repairs=repairs), None
+    return File("", "", sha256, music_hash(score), len(score), repairs, notices), score.replace(extras={})
+
+
+def _read(place: Path, max_notes: int) -> tuple[Score, dict[str, int], tuple[str, ...]]:
+    from partimento.formats import read_report
+
+    reading: Any = read_report(place, max_notes=max_notes)
+    return reading.score, {str(name): int(count) for name, count in reading.repairs.items() if count}, reading.notices
+
+
+def _hash(place: Path) -> tuple[bytes, str]:
+    digest, head = hashlib.sha256(), b""
+    with open(place, "rb") as file:
+        while block := file.read(1 << 20):
+            head = head or block[:1024]
+            digest.update(block)
+    return head, digest.hexdigest()
+
+
+_SNIFFED = {
+    "empty": "the file has 0 bytes",
+    "html": "it is a web page saved under this name: download the music itself",
+    "zip": "it is an archive: unpack it, then run this again",
+}
+
+
+def _sniff(head: bytes, suffix: str) -> str:
+    """The kind of a file that its first bytes give away as no music, or nothing."""
+    start = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if not head:
+        return "empty"
+    if start.startswith((b"<!doctype html", b"<html", b"<head", b"<body", b"<script")) or \
+            (start.startswith((b"<?xml", b"<!--")) and b"<html" in start):
+        return "html"
+    if head.startswith((b"PK\x03\x04", b"Rar!", b"7z\xbc\xaf", b"\x1f\x8b")) and suffix != ".mxl":
+        return "zip"
+    return ""
+
+
+def _kind_of(message: str, head: bytes, suffix: str) -> str:
+    """Under which heading a reader's refusal goes."""
+    said = message.lower()
+    if "max-notes" in said or "max_notes" in said:
+        return "too long"
+    if suffix in MIDI_SUFFIXES:
+        return "damaged" if any(magic in head for magic in MIDI_HEADS) else "not midi"
+    return "not music" if b"\0" in head and suffix != ".mxl" else "damaged"

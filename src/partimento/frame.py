@@ -1,0 +1,246 @@
+"""From a Request and its input to a grid with blanks: the whole frame, all that is kept, and what is to be written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from partimento import theory
+from partimento.errors import RequestError, nearest
+from partimento.request import Blanks, Region, Request
+from partimento.sampling import generator
+from partimento.score import Controls, Key, Meter, Score, Tempo
+
+NEW_TICKS_PER_QUARTER = 480
+
+
+class Frame(NamedTuple):
+    """What a model is given: `around` holds the frame and every kept note; `finished` says that the piece ends here."""
+
+    around: Score
+    blanks: Blanks
+    finished: bool
+
+
+def frame(request: Request, source: Score | None) -> Frame:
+    """The frame of a request whose open facts are filled in; `source` is the input of every verb but compose."""
+    if request.verb == "compose":
+        if source is not None:
+            raise RequestError("compose starts from nothing; to go on from a piece use continue, infill or vary")
+        return _compose(request)
+    if source is None:
+        raise RequestError(f"{request.verb} needs a piece to work on; give one, or use compose")
+    if not len(source):
+        raise RequestError(f"{request.verb} needs a piece with notes; this one has none: use compose")
+    made = {"continue": _continue, "infill": _infill, "harmonize": _harmonize, "vary": _vary}[request.verb]
+    return made(request, source)
+
+
+def _compose(request: Request) -> Frame:
+    numerator, denominator = theory.parse_meter(request.meter or "4/4")
+    bars = request.bars or 16
+    bar_ticks = numerator * 4 * NEW_TICKS_PER_QUARTER // denominator
+    tracks = theory.parse_tracks(",".join(request.tracks or ("piano",)))
+    score = Score(ticks_per_quarter=NEW_TICKS_PER_QUARTER, end=bars * bar_ticks,
+                  meters=(Meter(0, numerator, denominator),), tempos=(_tempo(0, request.tempo or 120.0),),
+                  keys=_key(0, request.key), tracks=tuple(tracks))
+    score = _with_chords(score, request, 0)
+    return Frame(score, Blanks.everything(score), not request.loop)
+
+
+def _continue(request: Request, source: Score) -> Frame:
+    bars = request.bars or 8
+    last_onset = int(source.onset.max())
+    bar_end = int(source.bar_starts[1:][source.bar_starts[1:] > last_onset][0])
+    bar_begin = int(source.bar_starts[source.bar_starts <= last_onset][-1])
+    whole = bar_begin + source.full_bar_ticks(last_onset)
+    next_meter = [m.tick for m in source.meters if m.tick > last_onset]
+    if not next_meter or next_meter[0] > whole:
+        bar_end = whole
+    content_end = int(source.offset.max())
+    start = min(content_end, bar_end)
+    meters = tuple(m for m in source.meters if m.tick <= last_onset)
+    if request.meter:
+        meters += (Meter(bar_end, *theory.parse_meter(request.meter)),)
+    ruling = meters[-1]
+    end = bar_end + bars * (ruling.numerator * 4 * source.ticks_per_quarter // ruling.denominator)
+    tempos = tuple(t for t in source.tempos if t.tick <= start)
+    keys = tuple(k for k in source.keys if k.tick <= start)
+    if request.tempo:
+        tempos += (_tempo(bar_end, request.tempo),)
+    long = source.replace(end=max(end, content_end), meters=meters, tempos=tempos,
+                          keys=keys + _key(bar_end, request.key))
+    regions = tuple(Region(i, start, long.end) for i in _named(source, request.tracks))
+    return _cut(_with_chords(long, request, bar_end), regions, (), not request.loop)
+
+
+def _infill(request: Request, source: Score) -> Frame:
+    _refuse_frame(request, "infill keeps the frame of the piece")
+    first, last = _place(request.place, source)
+    source = _respelled_key(source, request.key, first, last)
+    regions = tuple(Region(i, first, last, request.open) for i in _named(source, request.tracks))
+    return _cut(_with_chords(source, request, first, last), regions, (), last >= source.end and not request.loop)
+
+
+def _harmonize(request: Request, source: Score) -> Frame:
+    _refuse_frame(request, "harmonize keeps the frame of the melody")
+    wanted = theory.parse_tracks(",".join(request.tracks or ("piano",)))
+    names = [t.name.lower() for t in source.tracks]
+    tracks, blank = list(source.tracks), []
+    for track in wanted:
+        if track.name.lower() in names:
+            blank.append(names.index(track.name.lower()))
+        else:
+            blank.append(len(tracks))
+            tracks.append(track)
+    if set(blank) >= set(np.unique(source.track).tolist()):
+        raise RequestError("harmonize keeps at least one track with notes; the tracks named are all there are: "
+                           "name others, or use compose")
+    source = _respelled_key(source.replace(tracks=tuple(tracks)), request.key, 0, source.end)
+    end = int(source.bar_starts[-1])
+    regions = tuple(Region(i, 0, end) for i in sorted(blank))
+    return _cut(_with_chords(source, request, 0), regions, (), False)
+
+
+def _vary(request: Request, source: Score) -> Frame:
+    _refuse_frame(request, "vary keeps the frame of the piece")
+    strength = 0.5 if request.strength is None else request.strength
+    source = _respelled_key(source, request.key, 0, source.end)
+    tracks = _named(source, request.tracks)
+    uniform = generator(request.seed, request.index, 3).random(len(source))
+    stay = ~np.isin(source.track, tracks) | (uniform >= strength)
+    regions = tuple(Region(i, 0, source.end, request.open) for i in tracks)
+    return _cut(_with_chords(source, request, 0), regions, np.flatnonzero(stay).tolist(), False)
+
+
+# --- the parts ---------------------------------------------------------------------------------------------------
+
+
+def _cut(score: Score, regions: tuple[Region, ...], pinned: Sequence[int], finished: bool) -> Frame:
+    """Take out what goes (notes, and with them controllers and words), and say which notes left inside are pinned."""
+    regions = tuple(r for r in regions if r.end > r.start)
+    if not regions:
+        raise RequestError("there is nothing to write: the place asked for holds no time")
+    pins = np.zeros(len(score), bool)
+    pins[np.asarray(pinned, np.intp)] = True
+    gone = Blanks(regions).inside(score, "all") & ~pins
+    around = score.select(~gone)
+    emptied = [r for r in regions if r.open == "all" and not (Blanks((r,)).inside(score) & pins).any()]
+    around = around.replace(
+        controls=_without_controls(score, emptied),
+        texts=tuple(t for t in score.texts if not any(t.track == r.track and r.start <= t.tick < r.end for r in emptied)))
+    inside = Blanks(regions).inside(around)
+    return Frame(around, Blanks(regions, tuple(np.flatnonzero(inside & pins[~gone]).tolist())), finished)
+
+
+def _without_controls(score: Score, regions: Sequence[Region]) -> Controls:
+    """Controllers inside the regions go; the state that they left is said again at each right edge."""
+    controls = score.controls
+    gone = np.zeros(len(controls), bool)
+    again: list[tuple[int, int, int, int, int]] = []
+    for r in regions:
+        inside = (controls.track == r.track) & (controls.tick >= r.start) & (controls.tick < r.end)
+        gone |= inside
+        if r.end < score.end:
+            state = {(int(kind), int(number)): int(value) for _, _, kind, number, value in controls.rows()[inside]}
+            again += [(r.end, r.track, kind, number, value) for (kind, number), value in state.items()]
+    if not gone.any():
+        return controls
+    kept = controls.select(~gone).rows()
+    rows = [*again, *((int(a), int(b), int(c), int(d), int(e)) for a, b, c, d, e in kept)]
+    return Controls.of(rows)  # stable in tick: what is said again stands before what was there
+
+
+def _named(score: Score, wanted: Sequence[str]) -> list[int]:
+    """The tracks that the names (or 1-based numbers) mean; all of them when no name is given."""
+    if not wanted:
+        return list(range(len(score.tracks)))
+    names = [t.name.strip().lower() for t in score.tracks]
+    found: list[int] = []
+    for name in wanted:
+        same = [i for i, own in enumerate(names) if own == name.strip().lower()]
+        if not same and name.strip().isdecimal() and 1 <= int(name) <= len(names):
+            same = [int(name) - 1]
+        if not same:
+            known = [t.name or str(i + 1) for i, t in enumerate(score.tracks)]
+            raise RequestError(nearest(name, known, "track"))
+        found += same
+    return sorted(set(found))
+
+
+def _place(place: str | None, score: Score) -> tuple[int, int]:
+    """Start and end tick of ``5-8``, ``5``, ``5.3-8`` or ``5.3-8.2`` (bars from 1, a pick-up 0; beats from 1)."""
+    match = re.fullmatch(r"\s*(\d+)(?:\.(\d+))?\s*(?:-\s*(\d+)(?:\.(\d+))?)?\s*", place or "")
+    if match is None:
+        raise RequestError(f"--bars says where to write, such as 5-8, or 5.3-8 from beat 3 of bar 5; got {place!r}")
+    bar, beat, last_bar, last_beat = (None if g is None else int(g) for g in match.groups())
+    assert bar is not None
+    start, stop = score.bar_span(bar)
+    first = _beat_tick(score, bar, beat) if beat is not None else start
+    if last_bar is not None:
+        stop = score.bar_span(last_bar)[1]
+        if last_beat is not None:
+            stop = min(stop, _beat_tick(score, last_bar, last_beat) + _beat_ticks(score, last_bar))
+    elif beat is not None:
+        stop = min(stop, first + _beat_ticks(score, bar))
+    if stop <= first:
+        raise RequestError(f"the place must end after it begins; got {place}")
+    return first, stop
+
+
+def _beat_ticks(score: Score, bar: int) -> int:
+    return max(1, 4 * score.ticks_per_quarter // score.meter_at(score.bar_span(bar)[0]).denominator)
+
+
+def _beat_tick(score: Score, bar: int, beat: int) -> int:
+    start, end = score.bar_span(bar)
+    tick = start + (beat - 1) * _beat_ticks(score, bar)
+    if beat < 1 or tick >= end:
+        raise RequestError(f"bar {bar} has beats 1 to {-((start - end) // _beat_ticks(score, bar))}; got beat {beat}")
+    return tick
+
+
+def _refuse_frame(request: Request, why: str) -> None:
+    if request.meter:
+        raise RequestError(f"{why}; to read the input in another meter give --input-meter {request.meter}")
+    if request.tempo:
+        raise RequestError(f"{why}, its tempo too; change the tempo with convert --tempo {request.tempo:g}")
+
+
+def _tempo(tick: int, bpm: float) -> Tempo:
+    return Tempo(tick, round(60e6 / bpm))
+
+
+def _key(tick: int, name: str | None) -> tuple[Key, ...]:
+    if name is None:
+        return ()
+    key = theory.parse_key(name)
+    return (Key(tick, theory.fifths(key.tonic, key.mode), key.mode),)
+
+
+def _respelled_key(score: Score, name: str | None, start: int, end: int) -> Score:
+    """The asked signature from `start` on, and the old one again at `end` where kept music follows."""
+    if name is None:
+        return score
+    old = score.key_at(end)
+    keys = [k for k in score.keys if not start <= k.tick < end]
+    keys += _key(start, name)
+    if end < score.end and old is not None and not any(k.tick == end for k in keys):
+        keys.append(old._replace(tick=end))
+    return score.replace(keys=tuple(keys))
+
+
+def _with_chords(score: Score, request: Request, start: int, end: int | None = None) -> Score:
+    """The asked chords over the bars from `start` to `end`, in place of what stood there."""
+    if request.chords is None:
+        return score
+    stop = score.end if end is None else end
+    edges = [int(t) for t in score.bar_starts if start < t < stop]
+    edges = [start, *edges, stop]
+    chords = [c for c in score.chords if not start <= c.tick < stop]
+    chords += theory.place_chords(theory.parse_chords(request.chords, len(edges) - 1), edges)
+    return score.replace(chords=tuple(chords))
+

@@ -1,0 +1,297 @@
+"""The one road that every family takes: frame, can, fill, clip, splice, mend, measure, the best of n, a Result."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from partimento import __version__, controls, theory
+from partimento.errors import ModelError, RequestError, nearest
+from partimento.frame import Frame, frame
+from partimento.models.base import Model
+from partimento.request import (
+    MAX_COUNT,
+    Blanks,
+    Request,
+    Result,
+    Row,
+    pack_score,
+    platform_string,
+    unpack_score,
+)
+from partimento.sampling import generator, track_ranges
+from partimento.score import NOTE_COLUMNS, BoolArray, Score, Text, Track
+
+TRIES_WITH_TARGETS = 24
+RETRIES = 8
+STAMP = "partimento "
+
+
+def generate(request: Request, model: Model, *, source: Score | None = None, count: int = 1) -> list[Result]:
+    """`count` Results of one Request, candidates 0 to count − 1; each is the same however many are asked for.
+
+    `source` is the piece to work on (every verb but compose); it may stand inside the request instead.
+    Raises RequestError where the wish cannot be met as put, ModelError where the model cannot do it.
+    """
+    if not 1 <= count <= MAX_COUNT:
+        raise RequestError(f"count must lie in 1..{MAX_COUNT} (pieces to write); got {count}")
+    if not model.fitted:
+        raise ModelError(f"this {model.family} model has learnt nothing yet: fit it first, or load a checkpoint")
+    if request.input is not None and source is None:
+        source = unpack_score(request.input)
+    resolved = _resolve(request, model, source)
+    return [_one(resolved.replace(index=request.index + k), model, source) for k in range(count)]
+
+
+def replay(request: Request, model: Model) -> Result:
+    """The Result of a resolved Request again: the same notes, and on the same platform the same bytes."""
+    source = unpack_score(request.input) if request.input is not None else None
+    return _one(request, model, source)
+
+
+def stamped(result: Result) -> Score:
+    """The Score with its seed and settings as a text on the whole piece, from which `replay` rebuilds it."""
+    text = Text(0, -1, "text", f"{STAMP}{__version__} {result.request.to_json()}")
+    others = tuple(t for t in result.score.texts if not (t.track == -1 and t.text.startswith(STAMP)))
+    return result.score.replace(texts=(text, *others))
+
+
+def stamp_of(score: Score) -> Request:
+    """The Request that `stamped` wrote into a Score; RequestError where there is none."""
+    for text in score.texts:
+        if text.track == -1 and text.text.startswith(STAMP) and "{" in text.text:
+            return Request.from_json(text.text[text.text.index("{"):])
+    raise RequestError("this file must carry the settings that partimento writes into a piece; it has none, "
+                       "so it cannot be replayed")
+
+
+# --- the steps ---------------------------------------------------------------------------------------------------
+
+
+def _resolve(request: Request, model: Model, source: Score | None) -> Request:
+    """Open facts filled in: in the style learnt, then by the house's defaults; and the input put inside."""
+    suggested = model.suggest(request, generator(request.seed, 0, 2))
+    if request.verb != "compose":
+        suggested = request.replace(tracks=suggested.tracks if request.verb == "harmonize" else request.tracks)
+    defaults: dict[str, object] = {}
+    if request.verb == "compose":
+        defaults = {"bars": 16, "meter": "4/4", "tempo": 120.0, "tracks": ("piano",)}
+    elif request.verb == "continue":
+        defaults = {"bars": 8}
+    elif request.verb == "harmonize":
+        defaults = {"tracks": ("piano",)}
+    elif request.verb == "vary":
+        defaults = {"strength": 0.5}
+    missing = {k: v for k, v in defaults.items() if getattr(suggested, k) in (None, ())}
+    packed = pack_score(source) if source is not None else None
+    return suggested.replace(**missing, input=packed)
+
+
+class Candidate(NamedTuple):
+    """One finished attempt: the whole piece, its new notes, pitches moved to hold the facts, and how far it is off."""
+
+    score: Score
+    new: BoolArray
+    moved: int
+    distance: float
+    degenerate: bool
+
+
+def _one(request: Request, model: Model, source: Score | None) -> Result:
+    made = frame(request, source)
+    targets = _targets(request, made.around)
+    why_not = model.can(made.around, made.blanks, request)
+    if why_not is not None:
+        raise ModelError(why_not)
+    tries = request.tries or (TRIES_WITH_TARGETS if targets else 1)
+    found = _candidates(request, model, made, targets, [(1, t) for t in range(tries)])
+    retries = 0
+    while all(c.degenerate for c in found) and retries < RETRIES:
+        found += _candidates(request, model, made, targets, [(4, retries)])
+        retries += 1
+    best = min(found, key=lambda c: (c.degenerate, c.distance))  # the first of equals
+    notes = _told(request, made, best, retries, tries)
+    return Result(best.score, request, _rows(request, made, best, targets), best.new, made.blanks.regions, notes,
+                  retries, best.moved, platform_string(__version__))
+
+
+def _candidates(request: Request, model: Model, made: Frame, targets: list[_Target],
+                paths: Sequence[tuple[int, int]]) -> list[Candidate]:
+    rngs = [generator(request.seed, request.index, *path) for path in paths]
+    out = []
+    for fresh in model.fill(made.around, made.blanks, request, rngs):
+        score, new, moved = _finish(fresh, made, request)
+        distance = sum(target.distance(score) for target in targets)
+        distance += sum(not verdict.ok for _, verdict in _verdicts(request, made, score, new)) * 100.0
+        out.append(Candidate(score, new, moved, distance, _degenerate(score, new, made)))
+    return out
+
+
+def _finish(fresh: Score, made: Frame, request: Request) -> tuple[Score, BoolArray, int]:
+    """Clip the new notes to their blanks, put them beside what is kept, and mend key and chords."""
+    around, blanks = made.around, made.blanks
+    kept = around.select(~blanks.rewritten(around))
+    new = _clip(fresh, kept, blanks, track_ranges(around, request))
+    score = kept.with_notes_of(new)
+    is_new = _which(score, new)
+    key = theory.parse_key(request.key) if request.key else None
+    chords = score.chords if request.chords else ()
+    if key is None and not chords:
+        return score, is_new, 0
+    mended, moved = controls.mend_facts(score, key, chords, is_new, track_ranges(around, request), made.finished)
+    if moved:
+        new = _clip(mended.select(_which_not(mended, kept)), kept, blanks, track_ranges(around, request))
+        score = kept.with_notes_of(new)
+        is_new = _which(score, new)
+    return score, is_new, moved
+
+
+def _clip(new: Score, kept: Score, blanks: Blanks, ranges: list[tuple[int, int]]) -> Score:
+    """New notes inside their blanks and ranges, at least a tick long, with no pitch sounding twice in a track.
+
+    A note stops before the next of its pitch in its track, kept or new, and at the end of the piece; one that would
+    begin while a kept note of its pitch sounds, or with another new one, is dropped.
+    """
+    new = new.select(blanks.inside(new))
+    low, high = (np.array([ranges[t][side] for t in new.track], np.int64).reshape(-1) for side in (0, 1))
+    pitch = _fold(new.pitch.astype(np.int64), low, high)
+    order = np.lexsort([new.onset, pitch, new.track])
+    onset, track = new.onset[order].astype(np.int64), new.track[order]
+    pitch, duration = pitch[order], np.maximum(new.duration[order], 1).astype(np.int64)
+    velocity = np.clip(new.velocity[order], 1, 127)
+    stay = np.ones(len(order), bool)
+    lane = track.astype(np.int64) * 128 + pitch
+    same_next = np.append(lane[1:] == lane[:-1], False) if len(lane) else np.zeros(0, bool)
+    after = np.append(onset[1:], 0) if len(onset) else onset
+    stay[1:] &= ~(same_next[:-1] & (onset[1:] == onset[:-1]))
+    stop = np.where(same_next & (after > onset), after, kept.end)
+    kept_lane = kept.track.astype(np.int64) * 128 + kept.pitch
+    for value in np.intersect1d(np.unique(lane), np.unique(kept_lane)):
+        mine, theirs = np.flatnonzero(lane == value), np.flatnonzero(kept_lane == value)
+        begins, ends = kept.onset[theirs], np.maximum(kept.offset[theirs], kept.onset[theirs] + 1)
+        for i in mine:
+            stay[i] &= not ((begins <= onset[i]) & (onset[i] < ends)).any()
+            later = begins[begins > onset[i]]
+            stop[i] = min(stop[i], later.min()) if len(later) else stop[i]
+    duration = np.minimum(duration, stop - onset)
+    stay &= duration > 0
+    columns = dict(zip(NOTE_COLUMNS, (onset, duration, pitch, velocity, track), strict=True))
+    return kept.without_notes().replace(voice=None, staff=None, spelling=None,
+                                        **{name: column[stay] for name, column in columns.items()})
+
+
+def _fold(pitch: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Pitches moved by octaves into [low, high], or to its edge where no octave fits."""
+    up = np.where(pitch < low, pitch + 12 * -((pitch - low) // 12), pitch)
+    down = np.where(up > high, up - 12 * -((high - up) // 12), up)
+    return np.clip(down, low, high)
+
+
+def _which(score: Score, part: Score) -> BoolArray:
+    """bool[n]: which notes of `score` are those of `part` (each note of `part` stands in it)."""
+    wanted = {tuple(row) for row in part.notes().tolist()}
+    return np.array([tuple(row) in wanted for row in score.notes().tolist()], bool)
+
+
+def _which_not(score: Score, kept: Score) -> BoolArray:
+    return ~_which(score, kept)
+
+
+def _degenerate(score: Score, new: BoolArray, made: Frame) -> bool:
+    """Nothing where there was room for a bar, or eight and more new notes of one single pitch in a track."""
+    if not new.any():
+        return any(r.end - r.start >= score.full_bar_ticks(r.start) for r in made.blanks.regions)
+    return any(np.sum(own) >= 8 and len(np.unique(score.pitch[own])) == 1
+               for i, track in enumerate(score.tracks) if not track.is_drum
+               for own in [new & (score.track == i)])
+
+
+# --- what was asked, what was got --------------------------------------------------------------------------------
+
+
+class _Target(NamedTuple):
+    name: str
+    control: controls.Control
+    track: int | None
+    asked: float
+
+    def distance(self, score: Score) -> float:
+        """How many tolerances the measure is from the wish; a measure that cannot be taken counts as far."""
+        got = self.control.measure(score, self.track)
+        return 50.0 if got is None else max(0.0, abs(got - self.asked) / self.control.tolerance - 0.5)
+
+
+def _targets(request: Request, around: Score) -> list[_Target]:
+    out = []
+    for name, asked in request.targets.items():
+        track_name, control_name, value = controls.parse_target(f"{name}={asked}")
+        track = None
+        if track_name is not None:
+            names = [t.name.lower() for t in around.tracks]
+            if track_name.lower() not in names:
+                raise RequestError(nearest(track_name, [t.name for t in around.tracks], "track"))
+            track = names.index(track_name.lower())
+        out.append(_Target(name, controls.CONTROLS[control_name], track, value))
+    return out
+
+
+def _verdicts(request: Request, made: Frame, score: Score, new: BoolArray) -> list[tuple[str, controls.Verdict]]:
+    out = []
+    if request.key:
+        notes = None if request.verb == "compose" else new
+        verdict = controls.key_holds(score, theory.parse_key(request.key), notes=notes, finished=made.finished)
+        out.append(("key", verdict))
+    if request.chords:
+        out.append(("chords", controls.chords_hold(score, score.chords, notes=new)))
+    return out
+
+
+def _rows(request: Request, made: Frame, best: Candidate, targets: list[_Target]) -> tuple[Row, ...]:
+    score, rows = best.score, []
+    if request.verb == "compose":
+        meter = f"{score.meters[0].numerator}/{score.meters[0].denominator}"
+        rows += [Row("bars", str(request.bars), str(score.n_bars), score.n_bars == request.bars),
+                 Row("meter", str(request.meter), meter, meter == request.meter),
+                 Row("tempo", f"{request.tempo:g}", f"{score.tempos[0].bpm:.4g}", None),
+                 Row("tracks", ", ".join(request.tracks), ", ".join(t.name for t in score.tracks),
+                     _same_tracks(request.tracks, score.tracks))]
+    for name, verdict in _verdicts(request, made, score, best.new):
+        rows.append(Row(name, str(getattr(request, name)), verdict.reason or "holds", verdict.ok))
+    ranges = track_ranges(score, request)
+    for i, track in enumerate(score.tracks):
+        if track.name in request.ranges:
+            own = score.pitch[best.new & (score.track == i)]
+            got = f"{theory.pitch_name(int(own.min()))}-{theory.pitch_name(int(own.max()))}" if len(own) else "no notes"
+            met = not len(own) or bool(own.min() >= ranges[i][0] and own.max() <= ranges[i][1])
+            rows.append(Row(f"{track.name} range", request.ranges[track.name], got, met))
+    for target in targets:
+        got_value = target.control.measure(score, target.track)
+        met = got_value is not None and abs(got_value - target.asked) <= target.control.tolerance
+        rows.append(Row(target.name, f"{target.asked:g}", "not measurable" if got_value is None else f"{got_value:.3g}",
+                        met))
+    return tuple(rows)
+
+
+def _same_tracks(asked: Sequence[str], got: Sequence[Track]) -> bool:
+    return [t.name for t in theory.parse_tracks(",".join(asked))] == [t.name for t in got]
+
+
+def _told(request: Request, made: Frame, best: Candidate, retries: int, tries: int) -> tuple[str, ...]:
+    notes = []
+    if retries:
+        notes.append(f"{retries} attempt{'s' if retries > 1 else ''} fell to one note or to nothing and "
+                     "were made again with a new sub-seed")
+    if best.degenerate:
+        notes.append("every attempt fell to one note or to nothing: give the model more music, or raise --temperature")
+    if tries > 1:
+        notes.append(f"the best of {tries} attempts was taken")
+    if best.moved:
+        notes.append(f"{best.moved} new note{'s' if best.moved > 1 else ''} moved to hold the key or the chords")
+    unknown = [name for name in request.ranges if name not in [t.name for t in made.around.tracks]]
+    if unknown:
+        raise RequestError(nearest(unknown[0], [t.name for t in made.around.tracks], "track"))
+    return tuple(notes)
+
+

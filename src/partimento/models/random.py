@@ -1,0 +1,220 @@
+"""The random family: honest random notes that know nothing of music and still obey every fact.
+
+Every grid step of every blank track is a chance for each legal pitch, and every length is a chance too. Before it
+begins, each track draws a *mood* (how dense, how high, how long), so that among several candidates some come near
+a wish. The likelihood is exact: the mixture over the moods. It is the baseline that every other family must beat.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Sequence
+from math import comb, log
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from partimento.errors import ModelError
+from partimento.models.base import LogProb, Model, Rng
+from partimento.request import Blanks, Region, Request
+from partimento.sampling import Legal, draw
+from partimento.score import BoolArray, Score
+from partimento.tokens.grid import snap, to_steps, to_ticks
+
+FloatArray = npt.NDArray[np.float64]
+STRAY = 0.02  # the weight of a step off the sixteenths and of a pitch outside the mood's register
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RandomConfig:
+    """`grid` steps a quarter; the moods a track draws from: notes a quarter, share of the range, length in steps."""
+
+    grid: int = 12
+    densities: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0)
+    registers: tuple[tuple[float, float], ...] = ((0.0, 1.0), (0.0, 0.4), (0.3, 0.7), (0.6, 1.0))
+    lengths: tuple[float, ...] = (3.0, 6.0, 12.0, 24.0)
+
+    def __post_init__(self) -> None:
+        for name in ("densities", "registers", "lengths"):  # JSON gives lists
+            object.__setattr__(self, name, tuple(tuple(v) if isinstance(v, list) else v for v in getattr(self, name)))
+        if not 1 <= self.grid <= 96:
+            raise ModelError(f"grid must lie in 1..96 steps a quarter; got {self.grid}")
+        if not (self.densities and self.registers and self.lengths):
+            raise ModelError("the random family needs at least one density, one register and one length")
+        if min(self.densities) <= 0 or min(self.lengths) < 1:
+            raise ModelError("densities must be above 0 and lengths at least 1 step")
+
+
+class Mood(NamedTuple):
+    """How one track behaves: notes a quarter, a share of its range, mean length in steps."""
+
+    density: float
+    register: tuple[float, float]
+    length: float
+
+
+class Cells(NamedTuple):
+    """The free cells of one region on the grid: `steps` (int[T]), `ticks` (int[T]), `free` (bool[T, 128])."""
+
+    steps: npt.NDArray[np.int64]
+    ticks: npt.NDArray[np.int64]
+    free: BoolArray
+
+
+class Random(Model):
+    """Random notes inside the facts, with an exact likelihood.
+
+    >>> from partimento.sampling import generator
+    >>> frame = Score(end=1920, tracks=(Track("piano"),))
+    >>> Random().fill(frame, Blanks.everything(frame), Request(), [generator(1)])[0] == \\
+    ... Random().fill(frame, Blanks.everything(frame), Request(), [generator(1)])[0]
+    True
+    """
+
+    Config: ClassVar[type] = RandomConfig
+    family: ClassVar[str] = "random"
+    has_likelihood: ClassVar[bool] = True
+    config: RandomConfig
+
+    def fill(self, around: Score, blanks: Blanks, request: Request, rngs: Sequence[Rng]) -> list[Score]:
+        """One candidate a generator; see the contract."""
+        legal = Legal(around, request)
+        regions = [(r, self._cells(around, r, legal)) for r in blanks.regions if r.open == "all"]
+        rewritten = np.flatnonzero(blanks.rewritten(around))
+        return [self._one(around, regions, rewritten, legal, request, rng) for rng in rngs]
+
+    def log_prob(self, score: Score, blanks: Blanks | None = None, request: Request | None = None) -> LogProb:
+        """Exact log-probability of what stands in the blanks; see the contract."""
+        blanks = Blanks.everything(score) if blanks is None else blanks
+        legal = Legal(score, request)
+        rewritten = blanks.rewritten(score)
+        new = rewritten & blanks.inside(score, "all")
+        kept = score.select(~new)
+        written = snap(score.select(new), self.config.grid)
+        total = 0.0
+        for track in blanks.tracks():
+            regions = [(r, self._cells(kept, r, legal)) for r in blanks.regions if r.track == track and r.open == "all"]
+            if regions:
+                own = written.select(written.track == track)
+                scores = [sum(self._region_log_prob(kept, own, r, cells, legal, mood) for r, cells in regions)
+                          for mood in self._moods()]
+                total += float(np.logaddexp.reduce(scores)) - log(len(scores))
+        for chord in self._chords(score, np.flatnonzero(rewritten & ~new)):
+            free = self._chord_pitches(score, chord, rewritten, legal)
+            if not free[score.pitch[chord]].all():
+                total = -np.inf
+            total -= log(comb(int(free.sum()), len(chord)) or 1)
+        return LogProb(total, int(rewritten.sum()))
+
+    # --- notes in free cells ---------------------------------------------------------------------------------
+
+    def _moods(self) -> list[Mood]:
+        return [Mood(*m) for m in itertools.product(self.config.densities, self.config.registers, self.config.lengths)]
+
+    def _cells(self, around: Score, region: Region, legal: Legal) -> Cells:
+        """Where a new note may begin: on the grid, legal, and not where a kept note of that pitch sounds."""
+        grid, tpq = self.config.grid, around.ticks_per_quarter
+        low, high = (int(to_steps(np.array([t]), tpq, grid)[0]) for t in (region.start, region.end))
+        steps = np.arange(low, high + 1)
+        ticks = np.asarray(to_ticks(steps, tpq, grid), np.int64)
+        inside = (ticks >= region.start) & (ticks < region.end)
+        steps, ticks = steps[inside], ticks[inside]
+        free = np.stack([legal.pitches(region.track, int(t)) for t in ticks]) if len(ticks) else np.zeros((0, 128), bool)
+        for i in np.flatnonzero(around.track == region.track):
+            sounding = (ticks >= around.onset[i]) & (ticks < max(around.offset[i], around.onset[i] + 1))
+            free[sounding, around.pitch[i]] = False
+        return Cells(steps, ticks, free)
+
+    def _chances(self, region: Region, cells: Cells, legal: Legal, mood: Mood) -> FloatArray:
+        """float[T, 128]: the chance of a new note in each free cell."""
+        grid = self.config.grid
+        on_sixteenth = (cells.steps * 4) % grid == 0 if grid % 4 == 0 else np.ones(len(cells.steps), bool)
+        rhythm = np.where(on_sixteenth, 1.0, STRAY)
+        rhythm *= mood.density / (rhythm[: grid].sum() if len(rhythm) >= grid else max(rhythm.sum(), 1.0))
+        low, high = legal.ranges[region.track]
+        place = (np.arange(128) - low) / max(high - low, 1)
+        pitch = np.where((place >= mood.register[0]) & (place <= mood.register[1]), 1.0, STRAY) * cells.free
+        share = pitch / np.maximum(pitch.sum(axis=1, keepdims=True), 1e-300)
+        return np.minimum(rhythm[:, None] * share, 0.98)
+
+    def _one(self, around: Score, regions: list[tuple[Region, Cells]], rewritten: npt.NDArray[np.intp], legal: Legal,
+             request: Request, rng: Rng) -> Score:
+        moods = self._moods()
+        rows: list[tuple[int, int, int, int, int]] = []
+        for track, group in itertools.groupby(sorted(regions, key=lambda item: item[0]), key=lambda item: item[0].track):
+            mood = moods[draw(np.ones(len(moods)), rng.random())]
+            found = [(int(cells.ticks[t]), int(p)) for region, cells in group
+                     for t, p in np.argwhere(rng.random(cells.free.shape)
+                                             < self._chances(region, cells, legal, mood))]
+            for tick, pitch in found:
+                gap = self._gap(around, track, tick, pitch, [t for t, p in found if p == pitch and t > tick])
+                length = 1 + draw(self._length_weights(gap, mood), rng.random())
+                velocity = 40 + int(rng.random() * 70)
+                rows.append((tick, self._ticks(tick, length, around), pitch, velocity, track))
+        for chord in self._chords(around, rewritten):
+            free = np.flatnonzero(self._chord_pitches(around, chord, np.isin(np.arange(len(around)), rewritten), legal))
+            keys = rng.random(len(free))
+            taken = np.sort(free[np.argsort(keys, kind="stable")[: len(chord)]])
+            for note, pitch in zip(chord, taken, strict=False):
+                rows.append((int(around.onset[note]), int(around.duration[note]), int(pitch),
+                             int(around.velocity[note]), int(around.track[note])))
+        table = np.array(rows, np.int32).reshape(-1, 5)
+        return around.without_notes().replace(**dict(zip(("onset", "duration", "pitch", "velocity", "track"),
+                                                         table.T, strict=True)))
+
+    def _region_log_prob(self, kept: Score, own: Score, region: Region, cells: Cells, legal: Legal, mood: Mood) -> float:
+        chances = self._chances(region, cells, legal, mood)
+        there = np.zeros(cells.free.shape, bool)
+        mine = (own.onset >= region.start) & (own.onset < region.end)
+        rows = np.abs(cells.ticks[None, :] - own.onset[mine][:, None]).argmin(axis=1)
+        there[rows, own.pitch[mine]] = True
+        with np.errstate(divide="ignore"):
+            total = float(np.log(np.where(there, chances, 1 - chances)).sum())
+        for i in np.flatnonzero(mine):
+            later = own.onset[(own.pitch == own.pitch[i]) & (own.onset > own.onset[i])].tolist()
+            tick = int(own.onset[i])
+            weights = self._length_weights(self._gap(kept, region.track, tick, int(own.pitch[i]), later), mood)
+            length = int(np.diff(to_steps(np.array([tick, own.offset[i]]), kept.ticks_per_quarter, self.config.grid))[0])
+            total += log(weights[min(max(length, 1), len(weights)) - 1] / weights.sum())
+        return total
+
+    def _gap(self, around: Score, track: int, tick: int, pitch: int, later: list[int]) -> int:
+        """How many steps a note may last: to the next note of its pitch in its track, or to the end of the piece."""
+        same = (around.track == track) & (around.pitch == pitch) & (around.onset > tick)
+        stop = min([around.end, *later, *around.onset[same].tolist()])
+        at, end = to_steps(np.array([tick, stop]), around.ticks_per_quarter, self.config.grid)
+        return max(int(end - at), 1)
+
+    @staticmethod
+    def _length_weights(gap: int, mood: Mood) -> FloatArray:
+        """A geometric fall with the mood's mean, over 1..gap steps."""
+        return np.asarray((1 - 1 / (mood.length + 1)) ** np.arange(gap))
+
+    def _ticks(self, tick: int, length: int, around: Score) -> int:
+        tpq, grid = around.ticks_per_quarter, self.config.grid
+        step = int(to_steps(np.array([tick]), tpq, grid)[0])
+        return max(1, int(to_ticks(np.array([step + length]), tpq, grid)[0]) - tick)
+
+    # --- other pitches for given notes -----------------------------------------------------------------------
+
+    @staticmethod
+    def _chords(score: Score, notes: npt.NDArray[np.intp]) -> list[npt.NDArray[np.intp]]:
+        """The notes grouped by track and onset, in the order of their pitch."""
+        groups: dict[tuple[int, int], list[int]] = {}
+        for i in notes:
+            groups.setdefault((int(score.track[i]), int(score.onset[i])), []).append(int(i))
+        return [np.array(group, np.intp) for group in groups.values()]
+
+    @staticmethod
+    def _chord_pitches(score: Score, chord: npt.NDArray[np.intp], rewritten: BoolArray, legal: Legal) -> BoolArray:
+        """bool[128]: what the notes of one chord may become (distinct pitches, none that a kept note sounds)."""
+        track, tick = int(score.track[chord[0]]), int(score.onset[chord[0]])
+        free = legal.pitches(track, tick).copy()
+        sounding = ~rewritten & (score.track == track) & (score.onset <= tick) & (tick < score.offset)
+        free[score.pitch[sounding]] = False
+        if free.sum() < len(chord):
+            low, high = legal.ranges[track]
+            free[low:high + 1] = True
+        return free

@@ -1,0 +1,250 @@
+"""The verbs as functions: the same names and arguments as the command line, music in and Results out."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from partimento import checkpoint, formats, generate, theory
+from partimento.errors import RequestError, WriteError
+from partimento.models.base import FAMILIES, Model, family
+from partimento.render import audio, page, roll
+from partimento.request import Request, Result
+from partimento.score import Score
+
+Music = Score | str | os.PathLike[str]
+MAKES = ("mid", "wav", "flac", "ogg", "mp3", "png", "svg", "html")
+
+
+class Chosen(NamedTuple):
+    """A model ready to play, the name to show, and the sha256 of its checkpoint (None for a family without one)."""
+
+    model: Model
+    name: str
+    hash: str | None
+
+
+def choose_model(model: Model | str | os.PathLike[str] = "markov") -> Chosen:
+    """The model that is meant: a fitted one as it is, a checkpoint file, a family (its bundled checkpoint), or your own.
+
+    >>> choose_model("random").model.family
+    'random'
+    """
+    if isinstance(model, Model):
+        return Chosen(model, model.family, None)
+    name = os.fspath(model)
+    if name not in FAMILIES and (name.endswith(".partimento") or Path(name).exists()):
+        loaded = checkpoint.load(Path(name))
+        return Chosen(loaded.model, Path(name).name, loaded.hash)
+    kind = family(name)
+    if not kind.learns:
+        return Chosen(kind(), name, None)
+    loaded = checkpoint.load(checkpoint.bundled(name))
+    return Chosen(loaded.model, name, loaded.hash)
+
+
+def compose(*, model: Model | str = "markov", bars: int | None = None, meter: str | None = None,
+            tempo: float | None = None, key: str | None = None, tracks: str | Sequence[str] = (),
+            chords: str | None = None, ranges: Mapping[str, str] | None = None,
+            targets: Mapping[str, float] | None = None, loop: bool = False, temperature: float = 1.0,
+            top_p: float = 1.0, tries: int | None = None, seed: int | None = None, count: int = 1) -> list[Result]:
+    """New pieces out of nothing but what is asked; what is left open is filled in the style learnt.
+
+    >>> [r.score.n_bars for r in compose(model="random", bars=4, meter="3/4", seed=1, count=2)]
+    [4, 4]
+    """
+    request = Request(verb="compose", bars=bars, meter=meter, tempo=tempo, key=key, tracks=_names(tracks),
+                      chords=chords, ranges=ranges or {}, targets=targets or {}, loop=loop, temperature=temperature,
+                      top_p=top_p, tries=tries, seed=_seed(seed))
+    return _run(request, model, None, count)
+
+
+def continue_(music: Music, *, model: Model | str = "markov", bars: int | None = None, meter: str | None = None,
+              tempo: float | None = None, key: str | None = None, tracks: str | Sequence[str] = (),
+              chords: str | None = None, ranges: Mapping[str, str] | None = None,
+              targets: Mapping[str, float] | None = None, temperature: float = 1.0, top_p: float = 1.0,
+              tries: int | None = None, seed: int | None = None, count: int = 1, input_meter: str | None = None,
+              input_downbeat: float | None = None) -> list[Result]:
+    """The piece with `bars` more bars; a part-filled last bar is completed first. `tracks`: only these go on."""
+    request = Request(verb="continue", bars=bars, meter=meter, tempo=tempo, key=key, tracks=_names(tracks),
+                      chords=chords, ranges=ranges or {}, targets=targets or {}, temperature=temperature,
+                      top_p=top_p, tries=tries, seed=_seed(seed))
+    return _run(request, model, load(music, input_meter, input_downbeat), count)
+
+
+def infill(music: Music, *, bars: str, model: Model | str = "markov", tracks: str | Sequence[str] = (),
+           open: str = "all", key: str | None = None, chords: str | None = None,
+           ranges: Mapping[str, str] | None = None, targets: Mapping[str, float] | None = None,
+           temperature: float = 1.0, top_p: float = 1.0, tries: int | None = None, seed: int | None = None,
+           count: int = 1, input_meter: str | None = None, input_downbeat: float | None = None) -> list[Result]:
+    """The piece with the place `bars` (``5-8``, ``5.3-8``) written anew in `tracks`; `open="pitch"` keeps the rhythm."""
+    request = Request(verb="infill", place=bars, tracks=_names(tracks), open=open, key=key, chords=chords,
+                      ranges=ranges or {}, targets=targets or {}, temperature=temperature, top_p=top_p,
+                      tries=tries, seed=_seed(seed))
+    return _run(request, model, load(music, input_meter, input_downbeat), count)
+
+
+def harmonize(music: Music, *, model: Model | str = "markov", tracks: str | Sequence[str] = (),
+              key: str | None = None, chords: str | None = None, ranges: Mapping[str, str] | None = None,
+              targets: Mapping[str, float] | None = None, temperature: float = 1.0, top_p: float = 1.0,
+              tries: int | None = None, seed: int | None = None, count: int = 1, input_meter: str | None = None,
+              input_downbeat: float | None = None) -> list[Result]:
+    """The melody with `tracks` added to it (a track that is there already is written anew)."""
+    request = Request(verb="harmonize", tracks=_names(tracks), key=key, chords=chords, ranges=ranges or {},
+                      targets=targets or {}, temperature=temperature, top_p=top_p, tries=tries, seed=_seed(seed))
+    return _run(request, model, load(music, input_meter, input_downbeat), count)
+
+
+def vary(music: Music, *, strength: float = 0.5, model: Model | str = "markov", tracks: str | Sequence[str] = (),
+         open: str = "all", key: str | None = None, chords: str | None = None,
+         ranges: Mapping[str, str] | None = None, targets: Mapping[str, float] | None = None,
+         temperature: float = 1.0, top_p: float = 1.0, tries: int | None = None, seed: int | None = None,
+         count: int = 1, input_meter: str | None = None, input_downbeat: float | None = None) -> list[Result]:
+    """The piece with a share `strength` of its notes let go and written anew; 0 is the input."""
+    request = Request(verb="vary", strength=strength, tracks=_names(tracks), open=open, key=key, chords=chords,
+                      ranges=ranges or {}, targets=targets or {}, temperature=temperature, top_p=top_p,
+                      tries=tries, seed=_seed(seed))
+    return _run(request, model, load(music, input_meter, input_downbeat), count)
+
+
+def replay(music: Music, *, model: Model | str | None = None) -> Result:
+    """The piece again from the settings inside the file; `model` where its checkpoint is a file of yours."""
+    request = generate.stamp_of(load(music))
+    chosen = choose_model(model or _named_model(request))
+    if chosen.hash != request.model_hash:
+        raise RequestError(f"this piece was made by the checkpoint {request.model} with sha256 "
+                           f"{str(request.model_hash)[:12]}…; {chosen.name} is {str(chosen.hash)[:12]}…: give the "
+                           "right one with --model")
+    return generate.replay(request, chosen.model)
+
+
+def load(music: Music, input_meter: str | None = None, input_downbeat: float | None = None) -> Score:
+    """A Score, or the music of a file, re-barred when its bars are not what the file says."""
+    score = music if isinstance(music, Score) else formats.read(Path(music))
+    if input_meter is None and input_downbeat is None:
+        return score
+    return formats.rebar(score, theory.parse_meter(input_meter) if input_meter else None, input_downbeat)
+
+
+def write(results: Sequence[Result], out: str | os.PathLike[str] = ".", *, makes: Sequence[str] = ("mid",),
+          soundfont: str | None = None) -> list[Path]:
+    """The files written, in order: every Result in every format of `makes`, and one page for all (``html``).
+
+    `out` is a folder (names say what is inside), or a file name for a single piece. MIDI comes first, so that a
+    sound or a picture that fails leaves it in place.
+    """
+    for make in makes:
+        if make not in MAKES:
+            raise RequestError(f"a format must be one of {', '.join(MAKES)}; got {make!r}")
+    folder, stems = _stems(results, Path(out))
+    _make_folder(folder)
+    written: list[Path] = []
+    ordered = sorted(makes, key=MAKES.index)
+    for make in ordered:
+        if make != "html":
+            written += [_write_one(result, folder / f"{stem}.{make}", make, soundfont)
+                        for result, stem in zip(results, stems, strict=True)]
+    if "html" in makes:
+        where = folder / ("index.html" if Path(out).suffix == "" else f"{stems[0]}.html")
+        panels = [_panel(result, stem, soundfont) for result, stem in zip(results, stems, strict=True)]
+        page.write_page(panels, where, title=f"partimento: {results[0].request.verb}")
+        written.append(where)
+    return written
+
+
+def render(score: Score, path: str | os.PathLike[str], *, soundfont: str | None = None, loop: bool = False) -> Path:
+    """The file written: sound (.wav .flac .ogg .mp3), picture (.png .svg) or page (.html) of a Score, by its suffix."""
+    target = Path(path)
+    make = target.suffix[1:].lower()
+    if make not in MAKES[1:]:
+        raise RequestError(f"render writes {', '.join(MAKES[1:])}; got {target.name!r}")
+    _make_folder(target.parent)
+    if make in ("png", "svg"):
+        return roll.write_roll(score, target, title=target.stem)
+    if make == "html":
+        sound = audio.audio_bytes(score, "ogg", soundfont=soundfont, loop=loop)
+        panel = page.Panel(title=target.stem, score=score, audio=sound, audio_type="audio/ogg", loop=loop)
+        return page.write_page([panel], target, title=target.stem)
+    return audio.write_audio(score, target, soundfont=soundfont, loop=loop)
+
+
+# --- the parts ---------------------------------------------------------------------------------------------------
+
+
+def _run(request: Request, model: Model | str, source: Score | None, count: int) -> list[Result]:
+    chosen = choose_model(model)
+    named = request.replace(model=chosen.name, model_hash=chosen.hash)
+    return generate.generate(named, chosen.model, source=source, count=count)
+
+
+def _names(tracks: str | Sequence[str]) -> tuple[str, ...]:
+    parts = tracks.split(",") if isinstance(tracks, str) else tracks
+    return tuple(part.strip() for part in parts if part.strip())
+
+
+def _seed(seed: int | None) -> int:
+    return secrets.randbelow(1_000_000) if seed is None else seed
+
+
+def _named_model(request: Request) -> str:
+    if request.model is None:
+        raise RequestError("this piece does not say which model made it: give one with --model")
+    if request.model not in FAMILIES and not Path(request.model).exists():
+        raise RequestError(f"this piece was made by the checkpoint {request.model}, which is not here: "
+                           "give it with --model")
+    return request.model
+
+
+def _stems(results: Sequence[Result], out: Path) -> tuple[Path, list[str]]:
+    """The folder, and a name without suffix for each Result."""
+    if out.suffix and not out.is_dir():
+        stem = out.stem
+        return out.parent, [stem] if len(results) == 1 else [f"{stem}-{k + 1}" for k in range(len(results))]
+    return out, [_stem(result.request) for result in results]
+
+
+def _stem(request: Request) -> str:
+    """A file name that says verb, model, the facts asked, seed and candidate."""
+    parts = [request.verb, Path(request.model or "model").stem]
+    parts += [request.key.replace("#", "sharp").replace(" ", "-")] if request.key else []
+    parts += [request.meter.replace("/", "-")] if request.meter else []
+    parts += [f"{request.tempo:g}bpm"] if request.tempo else []
+    parts += [f"seed{request.seed}", str(request.index + 1)]
+    return "".join(c if c.isalnum() or c in "-." else "-" for c in "-".join(parts))
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WriteError(f"{folder}: the target must be a folder that can be written; {error.strerror}") from None
+
+
+def _write_one(result: Result, path: Path, make: str, soundfont: str | None) -> Path:
+    if make == "mid":
+        formats.write(generate.stamped(result), path)
+    elif make in ("png", "svg"):
+        roll.write_roll(result.score, path, title=path.stem, shaded=_shaded(result), new=_new(result))
+    else:
+        audio.write_audio(result.score, path, soundfont=soundfont, loop=result.request.loop)
+    return path
+
+
+def _panel(result: Result, stem: str, soundfont: str | None) -> page.Panel:
+    sound = audio.audio_bytes(result.score, "ogg", soundfont=soundfont, loop=result.request.loop)
+    return page.Panel(title=stem, score=result.score, asked_got=tuple(tuple(row) for row in result.rows),
+                      downloads={f"{stem}.mid": formats.to_bytes(generate.stamped(result))}, audio=sound,
+                      audio_type="audio/ogg", note=" ".join(f"{n[0].upper()}{n[1:]}." for n in result.notes),
+                      shaded=_shaded(result), new=_new(result), loop=result.request.loop)
+
+
+def _shaded(result: Result) -> tuple[tuple[int, int, int], ...]:
+    """The blanks, where not everything was blank."""
+    return () if result.new.all() else tuple((r.track, r.start, r.end) for r in result.regions)
+
+
+def _new(result: Result) -> object:
+    return None if result.new.all() else result.new
