@@ -2,6 +2,7 @@
 #
 #   make demo        a new piece, as MIDI, sound and picture, in demo/
 #   make test        the tests            make test-slow   those that take minutes
+#   make lint        ruff, and mypy as on Linux and as on Windows
 #   make check       lint, wheels for every system, size and start-up time
 #   make bench       timings beside other programs, into bench/RESULTS.md
 #   make tables      published tables, a row at a time; goes on where it stopped
@@ -34,6 +35,7 @@ test-slow: $(VENV)/dev
 lint: $(VENV)/dev
 	$(PY) -m ruff check
 	$(PY) -m mypy
+	$(PY) -m mypy --platform win32 --cache-dir .mypy_cache/win32
 
 check: lint
 	$(PY) checks/wheels.py

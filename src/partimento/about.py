@@ -1,4 +1,4 @@
-"""What is installed here: families, bundled checkpoints, controls, and what is missing with the command that mends it."""
+"""What is here: families, bundled checkpoints, controls; and what is missing, with the command that mends it."""
 
 from __future__ import annotations
 
@@ -74,7 +74,8 @@ def line(row: dict[str, Any]) -> str:
         mend = "" if row["well"] else f"; to mend it: {row['mend']}"
         return f"{'ok  ' if row['well'] else 'MISS'} {row['what']}: {row['found']}{mend}"
     if "unit" in row:
-        return f"{row['name']:<15} {row['low']:g} to {row['high']:g} {row['unit']} (± {row['tolerance']:g}): {row['is']}"
+        span = f"{row['low']:g} to {row['high']:g} {row['unit']} (± {row['tolerance']:g})"
+        return f"{row['name']:<15} {span}: {row['is']}"
     text = f"{row['name']:<8} {row['is']}"
     if row.get("pieces"):
         text += f"\n         bundled: {row['bundled']} ({row['sha256']}), learnt from {row['pieces']} pieces, " \

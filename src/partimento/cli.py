@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -14,6 +15,7 @@ from partimento import __version__
 from partimento.errors import PartimentoError, RequestError, WriteError
 
 Command = Callable[..., None]
+_SIGN = {True: "+", False: "!", None: "·"}
 
 
 def _options(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
@@ -219,8 +221,13 @@ def train(folder: str, model: str, out: str | None, settings: Sequence[str], lic
                           valid_share=valid_share, seed=seed, workers=workers, max_notes=max_notes,
                           input_meter=input_meter, input_downbeat=input_downbeat, report=report)
     bar.close()
-    if not quiet:
-        _say(done.to_json(), as_json, done.text())
+    if as_json:
+        corpus, likelihood = done.corpus, done.likelihood
+        _say({"counts": dict(corpus.counts) if corpus else {}, "stopped": done.stopped, "notes": done.notes,
+              "likelihood": dataclasses.asdict(likelihood) if likelihood else None, "seconds": done.seconds,
+              "sha256": done.hash}, True, "")
+    elif not quiet:
+        click.echo("\n".join(done.summary().split("\n")[:-1]))
     _written([target], as_json)
 
 
@@ -277,7 +284,7 @@ def convert(source: str, out: str, tempo: float | None, input_meter: str | None,
 
 @cli.command()
 @click.argument("song", type=click.Path())
-@click.option("-o", "--out", default=".", show_default=True, help="File (.wav .flac .ogg .mp3 .png .svg .html) or folder.")
+@click.option("-o", "--out", default=".", show_default=True, help="File (.wav .ogg .png .html ...) or folder.")
 @click.option("--format", "makes", default="wav,png", show_default=True, help="What to write into a folder.")
 @click.option("--soundfont", help="SoundFont (.sf2) to play with.")
 @click.option("--loop", is_flag=True, help="Sound of exact length whose tail folds into its head.")
@@ -332,7 +339,8 @@ def _verb(name: str, given: dict[str, Any]) -> None:
     music = (given.pop("song"),) if "song" in given else ()
     if out.lower().endswith(tuple(f".{make}" for make in verbs.MAKES)):
         makes = sorted({Path(out).suffix[1:].lower(), *(makes if makes != ["mid", "html"] else [])})
-    results = getattr(verbs, name)(*music, ranges=ranges, targets={k: _number(k, v) for k, v in targets.items()}, **given)
+    aims = {k: _number(k, v) for k, v in targets.items()}
+    results = getattr(verbs, name)(*music, ranges=ranges, targets=aims, **given)
     paths = verbs.write(results, out, makes=makes, soundfont=soundfont)
     _report(results, as_json, quiet)
     _written(paths, as_json)
@@ -345,8 +353,7 @@ def _report(results: Sequence[Any], as_json: bool, quiet: bool) -> None:
         rows = [row._asdict() for row in result.rows]
         words = [f"candidate {result.request.index + 1} of seed {result.request.seed}: {len(result.score)} notes, "
                  f"{int(result.new.sum())} new, {result.score.n_bars} bars"]
-        words += [f"  {'+' if row.met else '·' if row.met is None else '!'} {row.name}: asked {row.asked}, got {row.got}"
-                  for row in result.rows]
+        words += [f"  {_SIGN[row.met]} {row.name}: asked {row.asked}, got {row.got}" for row in result.rows]
         words += [f"  {note}" for note in result.notes]
         _say({"seed": result.request.seed, "candidate": result.request.index + 1, "notes": len(result.score),
               "new": int(result.new.sum()), "bars": result.score.n_bars, "rows": rows, "told": list(result.notes),

@@ -129,9 +129,8 @@ def _cut(score: Score, regions: tuple[Region, ...], pinned: Sequence[int], finis
     gone = Blanks(regions).inside(score, "all") & ~pins
     around = score.select(~gone)
     emptied = [r for r in regions if r.open == "all" and not (Blanks((r,)).inside(score) & pins).any()]
-    around = around.replace(
-        controls=_without_controls(score, emptied),
-        texts=tuple(t for t in score.texts if not any(t.track == r.track and r.start <= t.tick < r.end for r in emptied)))
+    texts = tuple(t for t in score.texts if not any(t.track == r.track and r.start <= t.tick < r.end for r in emptied))
+    around = around.replace(controls=_without_controls(score, emptied), texts=texts)
     inside = Blanks(regions).inside(around)
     return Frame(around, Blanks(regions, tuple(np.flatnonzero(inside & pins[~gone]).tolist())), finished)
 

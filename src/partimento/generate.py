@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from partimento import __version__, controls, theory
 from partimento.errors import ModelError, RequestError, nearest
@@ -22,11 +23,12 @@ from partimento.request import (
     unpack_score,
 )
 from partimento.sampling import generator, track_ranges
-from partimento.score import NOTE_COLUMNS, BoolArray, Score, Text, Track
+from partimento.score import BoolArray, Score, Text, Track
 
 TRIES_WITH_TARGETS = 24
 RETRIES = 8
 STAMP = "partimento "
+Ticks = npt.NDArray[np.int64]
 
 
 def generate(request: Request, model: Model, *, source: Score | None = None, count: int = 1) -> list[Result]:
@@ -155,8 +157,8 @@ def _clip(new: Score, kept: Score, blanks: Blanks, ranges: list[tuple[int, int]]
     begin while a kept note of its pitch sounds, or with another new one, is dropped.
     """
     new = new.select(blanks.inside(new))
-    low, high = (np.array([ranges[t][side] for t in new.track], np.int64).reshape(-1) for side in (0, 1))
-    pitch = _fold(new.pitch.astype(np.int64), low, high)
+    span = np.array(ranges, np.int64).reshape(-1, 2)[new.track]
+    pitch = _fold(new.pitch.astype(np.int64), span[:, 0], span[:, 1])
     order = np.lexsort([new.onset, pitch, new.track])
     onset, track = new.onset[order].astype(np.int64), new.track[order]
     pitch, duration = pitch[order], np.maximum(new.duration[order], 1).astype(np.int64)
@@ -177,16 +179,14 @@ def _clip(new: Score, kept: Score, blanks: Blanks, ranges: list[tuple[int, int]]
             stop[i] = min(stop[i], later.min()) if len(later) else stop[i]
     duration = np.minimum(duration, stop - onset)
     stay &= duration > 0
-    columns = dict(zip(NOTE_COLUMNS, (onset, duration, pitch, velocity, track), strict=True))
-    return kept.without_notes().replace(voice=None, staff=None, spelling=None,
-                                        **{name: column[stay] for name, column in columns.items()})
+    return kept.with_rows(np.stack([onset, duration, pitch, velocity, track], axis=1)[stay])
 
 
-def _fold(pitch: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+def _fold(pitch: Ticks, low: Ticks, high: Ticks) -> Ticks:
     """Pitches moved by octaves into [low, high], or to its edge where no octave fits."""
     up = np.where(pitch < low, pitch + 12 * -((pitch - low) // 12), pitch)
     down = np.where(up > high, up - 12 * -((high - up) // 12), up)
-    return np.clip(down, low, high)
+    return np.asarray(np.clip(down, low, high))
 
 
 def _which(score: Score, part: Score) -> BoolArray:
@@ -254,7 +254,8 @@ def _rows(request: Request, made: Frame, best: Candidate, targets: list[_Target]
         meter = f"{score.meters[0].numerator}/{score.meters[0].denominator}"
         rows += [Row("bars", str(request.bars), str(score.n_bars), score.n_bars == request.bars),
                  Row("meter", str(request.meter), meter, meter == request.meter),
-                 Row("tempo", f"{request.tempo:g}", f"{score.tempos[0].bpm:.4g}", None),
+                 Row("tempo", f"{request.tempo:g}", f"{score.tempos[0].bpm:.4g}",
+                     abs(score.tempos[0].bpm - float(request.tempo or 0)) < 0.01),
                  Row("tracks", ", ".join(request.tracks), ", ".join(t.name for t in score.tracks),
                      _same_tracks(request.tracks, score.tracks))]
     for name, verdict in _verdicts(request, made, score, best.new):

@@ -162,8 +162,7 @@ class Request:
     def to_json(self) -> str:
         """Compact JSON of every field that is not at its default, keys sorted."""
         plain = dataclasses.asdict(self)
-        default = {f.name: f.default if f.default is not dataclasses.MISSING else f.default_factory()  # type: ignore[misc]
-                   for f in dataclasses.fields(self)}
+        default = dataclasses.asdict(Request())
         said = {k: v for k, v in plain.items() if v != default[k] or k == "verb"}
         return json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
@@ -278,7 +277,7 @@ def unpack_score(text: str) -> Score:
             columns[name] = np.cumsum(np.frombuffer(data, "<i4", n, at)).astype(np.int32)
             at += 4 * n
         rows = np.frombuffer(data, "<i4", 5 * head["controls"], at).reshape(-1, 5)
-        lists = {name: tuple(kind(*row) for row in head[name]) for name, kind in _LISTS.items()}
+        lists: dict[str, Any] = {name: tuple(kind(*row) for row in head[name]) for name, kind in _LISTS.items()}
         return Score(**columns, **lists, ticks_per_quarter=head["ticks_per_quarter"], end=head["end"],
                      controls=Controls(*(rows[:, i] for i in range(5))), extras=_unplain(head["extras"]))
     except (ValueError, KeyError, TypeError, struct.error, zlib.error) as error:

@@ -293,6 +293,21 @@ class Score:
 
     # --- new Scores out of this one -------------------------------------------------------------------------
 
+    @classmethod
+    def from_rows(cls, rows: npt.ArrayLike, **frame: Any) -> Score:
+        """A Score of (onset, duration, pitch, velocity, track) rows, shape [n, 5], in the frame given by name.
+
+        >>> Score.from_rows([(0, 480, 60, 80, 0)], tracks=(Track("piano"),)).end
+        480
+        """
+        return cls(**frame).with_rows(rows)
+
+    def with_rows(self, rows: npt.ArrayLike) -> Score:
+        """The same frame with the notes of (onset, duration, pitch, velocity, track) rows in place of its own."""
+        table = np.asarray(rows, np.int32).reshape(-1, len(NOTE_COLUMNS))
+        columns: dict[str, Any] = {name: table[:, i] for i, name in enumerate(NOTE_COLUMNS)}
+        return self.replace(**columns, voice=None, staff=None, spelling=None)
+
     def replace(self, **changes: Any) -> Score:
         """A copy with some fields changed."""
         return dataclasses.replace(self, **changes)

@@ -20,7 +20,7 @@ _SIGNS = str.maketrans({"♯": "#", "♭": "b", "–": "-", "−": "-", "—": "
 MAJOR_SCALE = (0, 2, 4, 5, 7, 9, 11)
 MINOR_SCALE = (0, 2, 3, 5, 7, 8, 9, 10, 11)   # natural, with the raised sixth and seventh of melodic and harmonic minor
 
-MIN_TEMPO, MAX_TEMPO = 10.0, 600.0             # quarter notes a minute
+MIN_TEMPO, MAX_TEMPO = 4.0, 960.0              # quarter notes a minute
 
 
 # --- pitches ---------------------------------------------------------------------------------------------------
@@ -93,12 +93,12 @@ def parse_key(text: str) -> KeyName:
 
 
 def fifths(tonic: int, mode: str = "major") -> int:
-    """Return the key signature from −5 (flats) to 6 (sharps): the spelling with the fewest signs, F# rather than Gb.
+    """Return the key signature, flats −, sharps +: the fewest signs, and of two with six F# major and Eb minor.
 
     >>> fifths(4, "minor"), fifths(10), fifths(6)
     (1, -2, 6)
     """
-    return ((tonic + (3 if mode == "minor" else 0)) * 7 + 5) % 12 - 5
+    return ((tonic + 3) * 7 + 6) % 12 - 6 if mode == "minor" else (tonic * 7 + 5) % 12 - 5
 
 
 def from_fifths(fifths: int, mode: str = "major") -> KeyName:
@@ -251,7 +251,7 @@ def parse_meter(text: str) -> tuple[int, int]:
 
 
 def parse_tempo(text: str | float) -> float:
-    """Return a tempo in quarter notes a minute, from 10 to 600.
+    """Return a tempo in quarter notes a minute, from 4 to 960.
 
     >>> parse_tempo("92"), parse_tempo("92.5 bpm")
     (92.0, 92.5)

@@ -13,7 +13,7 @@ from partimento.errors import RequestError, WriteError
 from partimento.models.base import FAMILIES, Model, family
 from partimento.render import audio, page, roll
 from partimento.request import Request, Result
-from partimento.score import Score
+from partimento.score import BoolArray, Score
 
 Music = Score | str | os.PathLike[str]
 MAKES = ("mid", "wav", "flac", "ogg", "mp3", "png", "svg", "html")
@@ -28,7 +28,7 @@ class Chosen(NamedTuple):
 
 
 def choose_model(model: Model | str | os.PathLike[str] = "markov") -> Chosen:
-    """The model that is meant: a fitted one as it is, a checkpoint file, a family (its bundled checkpoint), or your own.
+    """The model that is meant: a fitted one, a checkpoint file, a family (its bundled checkpoint), or your own class.
 
     >>> choose_model("random").model.family
     'random'
@@ -80,7 +80,7 @@ def infill(music: Music, *, bars: str, model: Model | str = "markov", tracks: st
            ranges: Mapping[str, str] | None = None, targets: Mapping[str, float] | None = None,
            temperature: float = 1.0, top_p: float = 1.0, tries: int | None = None, seed: int | None = None,
            count: int = 1, input_meter: str | None = None, input_downbeat: float | None = None) -> list[Result]:
-    """The piece with the place `bars` (``5-8``, ``5.3-8``) written anew in `tracks`; `open="pitch"` keeps the rhythm."""
+    """The piece with the place `bars` (``5-8``, ``5.3-8``) written anew in `tracks`; open ``pitch``: rhythm stays."""
     request = Request(verb="infill", place=bars, tracks=_names(tracks), open=open, key=key, chords=chords,
                       ranges=ranges or {}, targets=targets or {}, temperature=temperature, top_p=top_p,
                       tries=tries, seed=_seed(seed))
@@ -235,7 +235,7 @@ def _write_one(result: Result, path: Path, make: str, soundfont: str | None) -> 
 
 def _panel(result: Result, stem: str, soundfont: str | None) -> page.Panel:
     sound = audio.audio_bytes(result.score, "ogg", soundfont=soundfont, loop=result.request.loop)
-    return page.Panel(title=stem, score=result.score, asked_got=tuple(tuple(row) for row in result.rows),
+    return page.Panel(title=stem, score=result.score, asked_got=result.rows,
                       downloads={f"{stem}.mid": formats.to_bytes(generate.stamped(result))}, audio=sound,
                       audio_type="audio/ogg", note=" ".join(f"{n[0].upper()}{n[1:]}." for n in result.notes),
                       shaded=_shaded(result), new=_new(result), loop=result.request.loop)
@@ -246,5 +246,5 @@ def _shaded(result: Result) -> tuple[tuple[int, int, int], ...]:
     return () if result.new.all() else tuple((r.track, r.start, r.end) for r in result.regions)
 
 
-def _new(result: Result) -> object:
+def _new(result: Result) -> BoolArray | None:
     return None if result.new.all() else result.new

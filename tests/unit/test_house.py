@@ -9,7 +9,6 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
@@ -21,12 +20,12 @@ MAX_LINES = 500
 
 # A room imports only from rooms before it. `models` stands for every family.
 ORDER = (
-    "errors", "score", "theory", "features", "tokens", "formats", "fingerprint", "controls", "request", "sampling",
-    "counting", "data", "models.base", "checkpoint", "nets", "models", "judge", "frame", "generate", "train", "testing",
-    "render", "verbs", "cli", "service", "studio", "__main__",
+    "errors", "settings", "score", "theory", "features", "tokens", "formats", "fingerprint", "controls", "request",
+    "sampling", "counting", "models.base", "data", "checkpoint", "nets", "models", "judge", "frame", "generate",
+    "train", "testing", "render", "verbs", "about", "cli", "service", "studio", "__main__",
 )  # fmt: skip
-# Always called with the module's name before them: midi.read, ledger.write.
-QUALIFIED = {"read", "write", "keep"}
+# Always called with the name of their module before them: midi.read, ledger.write, checkpoint.load.
+QUALIFIED = {"read", "write", "load", "save", "keep"}
 PICKLES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 
 
@@ -144,8 +143,13 @@ def test_no_module_is_over_500_lines() -> None:
 
 def public_names(tree: ast.Module) -> set[str]:
     """The functions and classes that a module defines for others to use."""
-    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-    defined = {node.name for node in tree.body if isinstance(node, kinds) and not node.name.startswith("_")}
+    defined = {
+        node.name
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+        and not node.name.startswith("_")
+        and not any(".command" in ast.unparse(decorator) for decorator in node.decorator_list)  # the shell's own name
+    }
     for node in tree.body:
         if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "__all__" for t in node.targets):
             return defined & set(ast.literal_eval(node.value))
@@ -165,15 +169,12 @@ def forbidden(module: str, tree: ast.Module) -> list[str]:
     """What stands in a module that never may: pickle in any form, torch outside `nets`, text of no stated encoding."""
     faults = []
     for node in ast.walk(tree):
-        names: list[str] = []
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and not node.level:
-            names = [node.module or ""]
-        for name in {name.split(".")[0] for name in names}:
-            if name in PICKLES:
-                faults.append(f"{module}:{node.lineno} imports {name}: data is kept as arrays and JSON only")
-            if name == "torch" and room(module) != "nets":
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
+            tops = {name.split(".")[0] for name in names}
+            if tops & PICKLES:
+                faults.append(f"{module}:{node.lineno} imports pickle: data is kept as arrays and JSON only")
+            if "torch" in tops and room(module) != "nets":
                 faults.append(f"{module}:{node.lineno} imports torch outside nets/")
         if not isinstance(node, ast.Call):
             continue
@@ -217,10 +218,29 @@ def test_the_forbidden_list_catches_what_it_should(module: str, code: str, caugh
 
 
 def test_all_of_the_package_is_what_it_offers() -> None:
-    offered = {name for name in dir(partimento) if not name.startswith("_") and name != "annotations"}
-    offered = {name for name in offered if not isinstance(getattr(partimento, name), ModuleType)}
-    assert offered == {name for name in partimento.__all__ if not name.startswith("_")}
-    assert len(partimento.__all__) == len(set(partimento.__all__))
+    listed: list[str] = vars(partimento)["__all__"]
+    tree = modules()[""]
+    taken = {
+        alias.asname or alias.name
+        for node in [*tree.body, *(inner for node in tree.body if isinstance(node, ast.If) for inner in node.body)]
+        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "partimento"
+        for alias in node.names
+    }
+    offered = {name for name in taken | public_names(tree) if not name.startswith("_")}
+    assert offered == {name for name in listed if not name.startswith("_")}
+    assert len(listed) == len(set(listed))
+
+
+def test_what_the_package_offers_is_there_whatever_was_imported_before() -> None:
+    """A function with the name of a module is hidden by it as soon as anything imports that module."""
+    code = (
+        "import importlib, sys, types, partimento\n"
+        "for name in sys.argv[1:]: importlib.import_module('partimento.' + name)\n"
+        "print([n for n in partimento.__all__ if isinstance(getattr(partimento, n), types.ModuleType)])"
+    )
+    names = [name for name in modules() if name and room(name) not in ("nets", "__main__")]
+    shown = subprocess.run([sys.executable, "-c", code, *names], capture_output=True, text=True, encoding="utf-8")
+    assert shown.stdout.strip() == "[]", shown.stdout + shown.stderr
 
 
 def test_importing_the_package_loads_nothing_heavy() -> None:

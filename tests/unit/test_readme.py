@@ -4,8 +4,8 @@ A fenced block is run when the line above it is ``<!-- run -->``; the blocks of 
 that is also the home folder. ``<!-- run`` alone on a line opens commands that a reader does not see, up to ``-->``.
 
 * ``python``: the blocks share their names; ``pycon``: a doctest, in which ``...`` stands for anything.
-* ``sh``, ``bash``, ``console``: each line (in ``console``, each line after ``$``) is a ``partimento`` command.
-  In ``console`` the lines under a command are what it prints, and ``...`` stands for anything there too.
+* ``sh``, ``bash`` or no language: each line is a ``partimento`` command; those of pip and make are left out.
+* ``console``: each line after ``$`` is one, and the lines under it are what it prints; ``...`` is anything there too.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ from typing import NamedTuple
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTIMENTO = [sys.executable, "-c", "import sys; sys.argv[0] = 'partimento'; from partimento.cli import main; main()"]
-SHELLS = ("sh", "bash", "console")
+PARTIMENTO = [sys.executable, "-m", "partimento"]
+SHELLS = ("", "sh", "bash", "console")
+LEFT_OUT = ("pip", "make", "cd", "git")
 MARK = "<!-- run"
 
 
@@ -77,7 +78,7 @@ def commands(block: Block) -> list[Command]:
         is_command = line.startswith("$ ") if block.language == "console" else bool(line.strip())
         if is_command:
             words = shlex.split(line.removeprefix("$ "), comments=True)
-            if words:
+            if words and words[0] not in LEFT_OUT:
                 found.append(Command(words, None))
         elif found and block.language == "console":
             last = found.pop()
@@ -110,7 +111,7 @@ def run_page(page: str, name: str, folder: Path) -> int:
         where = f"{name}:{block.line}"
         if block.language in SHELLS:
             for command in commands(block):
-                assert command.words[0] == "partimento", f"{where}: only partimento commands are run, not {command.words}"
+                assert command.words[0] == "partimento", f"{where}: not a partimento command: {command.words}"
                 words = [word.replace("~", str(folder), 1) if word.startswith("~/") else word for word in command.words]
                 done = run([*PARTIMENTO, *words[1:]], folder)
                 shown = shlex.join(command.words)
@@ -155,7 +156,7 @@ def said(page: Path) -> Iterator[tuple[str, list[str]]]:
     for block in blocks(page.read_text(encoding="utf-8")):
         if block.language in SHELLS:
             for command in commands(block):
-                if command.words[0] == "partimento":
+                if command.words[0] == "partimento" and len(command.words) > 1:
                     yield f"{page.name}:{block.line}", command.words[1:]
 
 
@@ -179,6 +180,7 @@ EXAMPLE = """
 partimento --version
 -->
 ```sh
+pip install partimento  # not run
 partimento nonsense
 ```
 <!-- run -->
@@ -202,6 +204,7 @@ def test_the_page_is_read_as_it_is_written(tmp_path: Path) -> None:
     assert [(block.language, block.run) for block in found] == [
         ("sh", True), ("sh", False), ("console", True), ("python", True),
     ]  # fmt: skip
+    assert commands(found[1]) == [Command(["partimento", "nonsense"], None)]
     assert commands(found[2]) == [
         Command(["partimento", "compose", "--bars", "4"], "out/a.mid\n...\n"),
         Command(["partimento", "models"], None),

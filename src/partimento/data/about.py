@@ -1,4 +1,4 @@
-"""What is said beside the music: licence, source, style and piece, from tables (CSV), folder names and LICENSE files."""
+"""What is said beside the music: licence, source, style and piece, by tables (CSV), folder names, LICENSE files."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Facts(NamedTuple):
     piece: str = ""
 
 
-def facts(root: Path, files: Sequence[str], licence: str | None = None) -> dict[str, Facts]:
+def facts_about(root: Path, files: Sequence[str], licence: str | None = None) -> dict[str, Facts]:
     """What is said of every file below `root`. `licence` said by hand rules for all.
 
     In order: the table beside it, a folder on its path named after a licence (``PD``, ``CC-BY``), the LICENSE file in
@@ -125,10 +125,10 @@ def _tables(root: Path, files: Sequence[str]) -> dict[str, dict[str, str]]:
 
 
 def _read_table(place: Path, folder: str, known: set[str], out: dict[str, dict[str, str]]) -> None:
-    with open(place, encoding="utf-8-sig", errors="replace", newline="") as file:
-        head = file.readline()
-        file.seek(0)
-        rows = list(csv.DictReader(file, delimiter=max(",;\t", key=head.count)))
+    with open(place, encoding="utf-8-sig", errors="replace", newline="") as table:
+        head = table.readline()
+        table.seek(0)
+        rows = list(csv.DictReader(table, delimiter=max(",;\t", key=head.count)))
     if not rows:
         return
     names = {name: name.strip().lower() for name in rows[0] if name}

@@ -46,6 +46,7 @@ def unpack(data: bytes) -> Score:
     n, k, at = head["notes"], len(head["columns"]), 4 + size
     table = np.frombuffer(data, "<i4", k * n, at).reshape(k, n)
     rows = np.frombuffer(data, "<i4", 5 * head["controls"], at + 4 * k * n).reshape(-1, 5)
-    return Score(**dict(zip(head["columns"], table, strict=True)),
-                 **{name: tuple(kind(*entry) for entry in head[name]) for name, kind in _LISTS.items()},
-                 ticks_per_quarter=head["tpq"], end=head["end"], controls=Controls(*(rows[:, i] for i in range(5))))
+    fields: dict[str, Any] = dict(zip(head["columns"], table, strict=True))
+    fields |= {name: tuple(kind(*entry) for entry in head[name]) for name, kind in _LISTS.items()}
+    return Score(**fields, ticks_per_quarter=head["tpq"], end=head["end"],
+                 controls=Controls(*(rows[:, i] for i in range(5))))

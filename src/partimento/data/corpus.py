@@ -11,8 +11,9 @@ from typing import overload
 
 from partimento.data import about, files, ledger, pool, split
 from partimento.data.ledger import KINDS, Entry
-from partimento.data.reading import DEFAULT_MAX_NOTES, File, read_one
+from partimento.data.reading import File, read_one
 from partimento.errors import PartimentoError, ReadError
+from partimento.formats.reading import DEFAULT_MAX_NOTES
 from partimento.models.base import Piece, Progress, Report
 from partimento.score import Score
 
@@ -175,12 +176,12 @@ def load(path: str | os.PathLike[str], *, valid_share: float = 0.1, seed: int = 
     read, scores = _read_files(found, workers, max_notes, change, progress)
     entries = _entries(found, read, licence, source)
     entries = _without_duplicates(entries, read)
-    entries = _placed(entries, found, sides, valid_share, seed, group)
+    entries = _placed(entries, sides, valid_share, seed, group)
     used = {entry.file for entry in entries if entry.used != "no"}
     scores = {file: score for file, score in scores.items() if file in used}
-    corpus = Corpus(found.root, entries, *(
-        Pieces(found.root, [entry for entry in entries if entry.used == side], scores, max_notes, change)
-        for side in ("train", "valid")), others=found.others, seed=seed, valid_share=valid_share)
+    train, valid = (Pieces(found.root, [entry for entry in entries if entry.used == side], scores, max_notes, change)
+                    for side in ("train", "valid"))
+    corpus = Corpus(found.root, tuple(entries), train, valid, found.others, seed, valid_share)
     if not corpus.train:
         raise ReadError(_nothing(path, corpus))
     return corpus
@@ -217,14 +218,14 @@ def _read_files(found: files.Found, workers: int, max_notes: int, change: Change
 
 
 def _entries(found: files.Found, read: Mapping[str, File], licence: str | None, source: str | None) -> list[Entry]:
-    said = about.facts(found.root, found.files, licence)
+    said = about.facts_about(found.root, found.files, licence)
     rows = [Entry(file=file, why=kind, detail=detail, licence=licence or ledger.NOT_STATED,
                   source=source or found.root.resolve().name) for file, kind, detail in found.refused]
     for name in found.files:
         facts, file = said[name], read.get(name, File("not read"))
         rows.append(Entry(file=name, source=source or facts.source, licence=facts.licence, sha256=file.sha256,
                           why=file.kind, detail=file.detail, piece=facts.piece, style=facts.style, notes=file.notes,
-                          repairs=file.repairs))
+                          repairs=dict(file.repairs)))
     return sorted(rows, key=lambda row: row.file)
 
 
@@ -243,8 +244,8 @@ def _without_duplicates(entries: list[Entry], read: Mapping[str, File]) -> list[
     return out
 
 
-def _placed(entries: list[Entry], found: files.Found, sides: Mapping[str, str] | None, valid_share: float, seed: int,
-            group: split.Group) -> tuple[Entry, ...]:
+def _placed(entries: list[Entry], sides: Mapping[str, str] | None, valid_share: float, seed: int,
+            group: split.Group) -> list[Entry]:
     """The entries with their piece and their side."""
     good = [entry.file for entry in entries if not entry.why]
     said = split.trusted({entry.file: entry.piece for entry in entries if not entry.why and entry.piece})
@@ -258,10 +259,10 @@ def _placed(entries: list[Entry], found: files.Found, sides: Mapping[str, str] |
             if side in ("train", "valid"):
                 entry = dataclasses.replace(entry, piece=piece, used=side)
             else:
-                entry = dataclasses.replace(entry, piece=piece, why="held out",
-                                            detail="the split names it under test" if side else "the split has no such name")
+                told = "the split names it under test" if side else "the split has no such name"
+                entry = dataclasses.replace(entry, piece=piece, why="held out", detail=told)
         out.append(entry)
-    return tuple(out)
+    return out
 
 
 def _nothing(path: str | os.PathLike[str], corpus: Corpus) -> str:

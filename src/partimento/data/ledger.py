@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import Any
 
 from partimento.errors import ReadError, WriteError
+from partimento.formats.files import write_bytes
 
 VERSION = 1
 NOT_STATED = "not stated"
@@ -75,7 +76,8 @@ class Entry:
 def fingerprint(rows: Iterable[Entry]) -> str:
     """The sha256 (hex) over the sorted file hashes of the used rows.
 
-    >>> fingerprint([Entry(file="a", sha256="1", used="train")]) == fingerprint([Entry(file="b", sha256="1", used="valid")])
+    >>> row = Entry(file="a.mid", sha256="1", used="train")
+    >>> fingerprint([row]) == fingerprint([dataclasses.replace(row, file="b.mid")])
     True
     """
     hashes = sorted(row.sha256 for row in rows if row.used != "no")
@@ -109,10 +111,10 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], list[Entry]]:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeError) as error:
         raise ReadError(f"the ledger must be a readable file; {path} is not ({error})") from None
-    return parse(text, os.fspath(path))
+    return from_text(text, os.fspath(path))
 
 
-def parse(text: str, name: str = "this ledger") -> tuple[dict[str, Any], list[Entry]]:
+def from_text(text: str, name: str = "this ledger") -> tuple[dict[str, Any], list[Entry]]:
     """Head and rows of a ledger's text; ReadError names the line that is wrong."""
     fields = {field.name for field in dataclasses.fields(Entry)}
     head: dict[str, Any] = {}
@@ -139,19 +141,10 @@ def parse(text: str, name: str = "this ledger") -> tuple[dict[str, Any], list[En
 
 
 def write_atomic(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write `data` beside `path`, then rename it there; WriteError, and nothing left, when that fails."""
-    target = Path(path)
-    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
+    """Write a file whole or not at all, its folder made first; WriteError, and nothing half-written, when it fails."""
+    folder = Path(path).parent
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with open(beside, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(beside, target)
-        finally:
-            beside.unlink(missing_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise WriteError(f"the file must be writable; {target} is not ({error.strerror or error}): "
-                         f"choose another place with --out") from None
+        raise WriteError(f"{path}: the folder {folder} cannot be made ({error.strerror or error})") from None
+    write_bytes(path, data)

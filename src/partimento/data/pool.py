@@ -15,7 +15,7 @@ import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -31,7 +31,7 @@ Answer = tuple[int, File, Score | None]
 
 
 def read_all(paths: Sequence[Path], *, workers: int, max_notes: int,
-             seconds_a_file: float = SECONDS_A_FILE) -> Iterator[Answer]:
+             seconds_a_file: float = SECONDS_A_FILE) -> Generator[Answer, None, None]:
     """(index, File, Score or None) of every path, in the order they get done; `workers` 0 reads in this process.
 
     Closing the iterator early ends the processes. A file on which a process dies is reported as ``crashed``, one that
@@ -176,7 +176,7 @@ def serve() -> None:
     for line in sys.stdin.buffer:
         path, max_notes = json.loads(line)
         file, score = read_one(path, max_notes)
-        _send(answers, json.dumps(file._asdict()).encode(), b"" if score is None else compact.pack(score))
+        _send(answers, json.dumps({**file._asdict(), "repairs": dict(file.repairs)}).encode(), b"" if score is None else compact.pack(score))
 
 
 def _send(answers: IO[Any], head: bytes, body: bytes) -> None:

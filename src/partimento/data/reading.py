@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from partimento.errors import PartimentoError
+from partimento.formats.reading import DEFAULT_MAX_NOTES
 from partimento.score import Score
 
 MIDI_SUFFIXES = (".mid", ".midi", ".kar", ".rmi", ".smf")
 MIDI_HEADS = (b"MThd", b"RIFF")
-DEFAULT_MAX_NOTES = 5_000_000
 
 
 class File(NamedTuple):
@@ -26,7 +28,7 @@ class File(NamedTuple):
     sha256: str = ""
     music: str = ""
     notes: int = 0
-    repairs: dict[str, int] = {}
+    repairs: Mapping[str, int] = MappingProxyType({})
     notices: tuple[str, ...] = ()
 
 
@@ -52,7 +54,8 @@ def read_one(path: str | os.PathLike[str], max_notes: int = DEFAULT_MAX_NOTES) -
     try:
         score, repairs, notices = _read(place, max_notes)
     except PartimentoError as error:
-        return File(_kind_of(str(error), head, place.suffix.lower()), str(error), sha256), None
+        said = str(error).removeprefix(f"{place}: ")        # a ledger names no folder of this machine
+        return File(_kind_of(said, head, place.suffix.lower()), said, sha256), None
     except MemoryError:
         return File("too long", "it does not fit in memory", sha256), None
     except Exception as error:  # whatever is wrong with one file, the others are still read
@@ -61,7 +64,7 @@ def read_one(path: str | os.PathLike[str], max_notes: int = DEFAULT_MAX_NOTES) -
         return File("too long", f"it has {len(score)} notes, more than {max_notes}", sha256), None
     if not len(score):
         return File("no notes", "it is a good file without a single note", sha256, repairs=repairs), None
-    return File("", "", sha256, music_hash(score), len(score), repairs, notices), score.replace(extras={})
+    return File("", "", sha256, music_hash(score), len(score), repairs, notices), score.replace(extras={}) if score.extras else score
 
 
 def _read(place: Path, max_notes: int) -> tuple[Score, dict[str, int], tuple[str, ...]]:

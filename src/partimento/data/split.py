@@ -18,8 +18,9 @@ GROUPS = ("auto", "file", "folder")
 SIDES = ("train", "valid", "test")
 
 # A folder of this name holds other takes or single parts of the pieces beside it.
-PART_FOLDERS = frozenset("""versions version takes take variants alternatives parts part stems voices melody melodies
-    chords bass drums accompaniment piano vocals full score solo""".split())
+PART_FOLDERS = frozenset((
+    "versions", "version", "takes", "take", "variants", "alternatives", "parts", "part", "stems", "voices", "melody",
+    "melodies", "chords", "bass", "drums", "accompaniment", "piano", "vocals", "full", "score", "solo"))
 # An ending of a file's name that says: another take, version, part or paper size of the same piece.
 ENDING = re.compile(r"(?:[-_. ](?:v|ver|version|take|alt|part|mvt)[-_. ]?\d*|[-_. ](?:a4|letter|let|lys|melody|chords|"
                     r"bass|drums|piano|solo|copy|remix)|[-_. ]?\(\d+\))$", re.IGNORECASE)

@@ -83,7 +83,7 @@ class Random(Model):
         legal = Legal(around, request)
         regions = [(r, self._cells(around, r, legal)) for r in blanks.regions if r.open == "all"]
         rewritten = np.flatnonzero(blanks.rewritten(around))
-        return [self._one(around, regions, rewritten, legal, request, rng) for rng in rngs]
+        return [self._one(around, regions, rewritten, legal, rng) for rng in rngs]
 
     def log_prob(self, score: Score, blanks: Blanks | None = None, request: Request | None = None) -> LogProb:
         """Exact log-probability of what stands in the blanks; see the contract."""
@@ -95,7 +95,8 @@ class Random(Model):
         written = snap(score.select(new), self.config.grid)
         total = 0.0
         for track in blanks.tracks():
-            regions = [(r, self._cells(kept, r, legal)) for r in blanks.regions if r.track == track and r.open == "all"]
+            regions = [(r, self._cells(kept, r, legal)) for r in blanks.regions
+                       if r.track == track and r.open == "all"]
             if regions:
                 own = written.select(written.track == track)
                 scores = [sum(self._region_log_prob(kept, own, r, cells, legal, mood) for r, cells in regions)
@@ -121,7 +122,9 @@ class Random(Model):
         ticks = np.asarray(to_ticks(steps, tpq, grid), np.int64)
         inside = (ticks >= region.start) & (ticks < region.end)
         steps, ticks = steps[inside], ticks[inside]
-        free = np.stack([legal.pitches(region.track, int(t)) for t in ticks]) if len(ticks) else np.zeros((0, 128), bool)
+        free = np.zeros((len(ticks), 128), bool)
+        for i, tick in enumerate(ticks):
+            free[i] = legal.pitches(region.track, int(tick))
         for i in np.flatnonzero(around.track == region.track):
             sounding = (ticks >= around.onset[i]) & (ticks < max(around.offset[i], around.onset[i] + 1))
             free[sounding, around.pitch[i]] = False
@@ -137,15 +140,15 @@ class Random(Model):
         place = (np.arange(128) - low) / max(high - low, 1)
         pitch = np.where((place >= mood.register[0]) & (place <= mood.register[1]), 1.0, STRAY) * cells.free
         share = pitch / np.maximum(pitch.sum(axis=1, keepdims=True), 1e-300)
-        return np.minimum(rhythm[:, None] * share, 0.98)
+        return np.asarray(np.minimum(rhythm[:, None] * share, 0.98))
 
     def _one(self, around: Score, regions: list[tuple[Region, Cells]], rewritten: npt.NDArray[np.intp], legal: Legal,
-             request: Request, rng: Rng) -> Score:
+             rng: Rng) -> Score:
         moods = self._moods()
         rows: list[tuple[int, int, int, int, int]] = []
-        for track, group in itertools.groupby(sorted(regions, key=lambda item: item[0]), key=lambda item: item[0].track):
+        for track in sorted({region.track for region, _ in regions}):
             mood = moods[draw(np.ones(len(moods)), rng.random())]
-            found = [(int(cells.ticks[t]), int(p)) for region, cells in group
+            found = [(int(cells.ticks[t]), int(p)) for region, cells in regions if region.track == track
                      for t, p in np.argwhere(rng.random(cells.free.shape)
                                              < self._chances(region, cells, legal, mood))]
             for tick, pitch in found:
@@ -154,17 +157,17 @@ class Random(Model):
                 velocity = 40 + int(rng.random() * 70)
                 rows.append((tick, self._ticks(tick, length, around), pitch, velocity, track))
         for chord in self._chords(around, rewritten):
-            free = np.flatnonzero(self._chord_pitches(around, chord, np.isin(np.arange(len(around)), rewritten), legal))
+            open_notes = np.isin(np.arange(len(around)), rewritten)
+            free = np.flatnonzero(self._chord_pitches(around, chord, open_notes, legal))
             keys = rng.random(len(free))
             taken = np.sort(free[np.argsort(keys, kind="stable")[: len(chord)]])
             for note, pitch in zip(chord, taken, strict=False):
                 rows.append((int(around.onset[note]), int(around.duration[note]), int(pitch),
                              int(around.velocity[note]), int(around.track[note])))
-        table = np.array(rows, np.int32).reshape(-1, 5)
-        return around.without_notes().replace(**dict(zip(("onset", "duration", "pitch", "velocity", "track"),
-                                                         table.T, strict=True)))
+        return around.with_rows(rows)
 
-    def _region_log_prob(self, kept: Score, own: Score, region: Region, cells: Cells, legal: Legal, mood: Mood) -> float:
+    def _region_log_prob(self, kept: Score, own: Score, region: Region, cells: Cells, legal: Legal,
+                         mood: Mood) -> float:
         chances = self._chances(region, cells, legal, mood)
         there = np.zeros(cells.free.shape, bool)
         mine = (own.onset >= region.start) & (own.onset < region.end)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy.typing as npt
 
 from partimento.errors import WriteError
+from partimento.formats.files import write_bytes
 from partimento.render.layout import Shade, layout
 from partimento.render.png import png_bytes
 from partimento.render.scene import pixels, svg
@@ -31,7 +31,7 @@ DARK = {
     "t0": "#4aa3df", "t1": "#f07f3c", "t2": "#2bc494", "t3": "#e093c0", "t4": "#f2b83a", "t5": "#9ad6f7",
     "t6": "#9186f0", "t7": "#d2608f", "t8": "#c8c65e", "t9": "#bba68d",
 }
-_SHARP_PIXELS = 14_000_000        # a picture is drawn at twice its size while it has no more pixels than this
+_SHARP_PIXELS = 24_000_000        # a picture is drawn at twice its size while it has no more pixels than this
 
 
 def roll_svg(score: Score, *, title: str = "", shaded: Sequence[Shade] = (), new: npt.ArrayLike | None = None,
@@ -79,20 +79,5 @@ def write_roll(score: Score, path: str | os.PathLike[str], *, title: str = "", s
         data = roll_png(score, title=title, shaded=shaded, new=new, width=width, dark=dark)
     else:
         raise WriteError(f"a roll must be written as .svg or .png; got {target.name!r}")
-    return write_whole(target, data)
-
-
-def write_whole(target: Path, data: bytes) -> Path:
-    """Write `data` beside `target`, then rename it there; WriteError, and nothing left behind, where that fails."""
-    temporary = ""
-    try:
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".partimento-")
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        os.replace(temporary, target)
-    except OSError as error:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
-        raise WriteError(f"{target} could not be written: {error.strerror or error}; "
-                         "choose another place with -o") from error
+    write_bytes(target, data)
     return target

@@ -115,11 +115,9 @@ def _svg_boxes(group: Boxes, palette: Palette) -> list[str]:
         x, y, w, h = x + STROKE / 2, y + STROKE / 2, np.maximum(w - STROKE, 0.1), np.maximum(h - STROKE, 0.1)
     corner = f' rx="{group.radius:g}"' if group.radius else ""
     rows = np.round(np.stack([x, y, w, h], axis=1), 2).tolist()
-    if group.tips:
-        body = [f'<rect x="{a:.7g}" y="{b:.7g}" width="{c:.7g}" height="{d:.7g}"{corner}><title>{_safe(tip)}</title></rect>'
-                for (a, b, c, d), tip in zip(rows, group.tips, strict=True)]
-    else:
-        body = [f'<rect x="{a:.7g}" y="{b:.7g}" width="{c:.7g}" height="{d:.7g}"{corner}/>' for a, b, c, d in rows]
+    tips = [f"><title>{_safe(tip)}</title></rect>" for tip in group.tips] or ["/>"] * len(rows)
+    body = [f'<rect x="{a:.7g}" y="{b:.7g}" width="{c:.7g}" height="{d:.7g}"{corner}{tip}'
+            for (a, b, c, d), tip in zip(rows, tips, strict=True)]
     return [f"<g {look}>", *body, "</g>"]
 
 

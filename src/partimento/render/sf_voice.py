@@ -60,8 +60,8 @@ class Tone(NamedTuple):
     mod_envelope: Envelope
     mod_lfo: Lfo
     vibrato: Lfo
-    pitch_by: tuple[int, int, int]  # cents by modulation envelope, modulation LFO, vibrato LFO
-    filter_by: tuple[int, int]  # cents by modulation envelope, modulation LFO
+    pitch_by: tuple[float, float, float]  # cents by modulation envelope, modulation LFO, vibrato LFO
+    filter_by: tuple[float, float]  # cents by modulation envelope, modulation LFO
 
 
 class Shape(NamedTuple):
@@ -73,12 +73,14 @@ class Shape(NamedTuple):
 
 
 class Voice(NamedTuple):
-    """One zone sounding for one note: what it plays, how loud (0…1), where (−1 left … 1 right), and how it ends."""
+    """One zone sounding for one note: what it plays, how loud and where, and how it ends."""
 
     tone: Tone
     shape: Shape
-    gain: float
-    pan: float
+    gain: float  # 0…1, at full velocity
+    velocity_power: float  # the gain is multiplied by (velocity / 127) to this power
+    pan: float  # −1 left … 1 right, at pan controller in the middle
+    pan_by_controller: float
     release: float  # seconds for a fall of ENVELOPE_DB
     exclusive: int
     wheel_cents: float  # depth of vibrato at full modulation wheel
@@ -167,33 +169,38 @@ def make_voice(bank: Bank, zone: Zone, key: int, velocity: int, controllers: Map
              + (sample.correction if abs(sample.correction) < 100 else 0))
     mod_lfo = Lfo(_seconds(g[sf.DELAY_MOD_LFO]), _hertz(g[sf.FREQ_MOD_LFO]))
     vibrato = Lfo(_seconds(g[sf.DELAY_VIB_LFO]), _hertz(g[sf.FREQ_VIB_LFO]))
-    d = sf.DELAY_MOD_ENV
-    mod_envelope = Envelope(_seconds(g[d]), _seconds(g[d + 1]),
-                            _seconds(g[d + 2] + g[sf.KEY_TO_MOD_HOLD] * (60 - sounding)),
-                            _seconds(g[d + 3] + g[sf.KEY_TO_MOD_DECAY] * (60 - sounding)),
+    mod_envelope = Envelope(_seconds(g[sf.DELAY_MOD_ENV]), _seconds(g[sf.ATTACK_MOD_ENV]),
+                            _seconds(g[sf.HOLD_MOD_ENV] + g[sf.KEY_TO_MOD_HOLD] * (60 - sounding)),
+                            _seconds(g[sf.DECAY_MOD_ENV] + g[sf.KEY_TO_MOD_DECAY] * (60 - sounding)),
                             1 - min(max(g[sf.SUSTAIN_MOD_ENV], 0), 1000) / 1000)
     volume = Envelope(_seconds(g[sf.DELAY_VOL_ENV]), _seconds(g[sf.ATTACK_VOL_ENV]),
                       _seconds(g[sf.HOLD_VOL_ENV] + g[sf.KEY_TO_VOL_HOLD] * (60 - sounding)),
                       _seconds(g[sf.DECAY_VOL_ENV] + g[sf.KEY_TO_VOL_DECAY] * (60 - sounding)),
                       min(max(g[sf.SUSTAIN_VOL_ENV], 0), 1000) / 1000 * ENVELOPE_DB)
-    pitch_by = (int(g[sf.MOD_ENV_TO_PITCH]), int(g[sf.MOD_LFO_TO_PITCH]), int(g[sf.VIB_LFO_TO_PITCH]))
-    filter_by = (int(g[sf.MOD_ENV_TO_FC]), int(g[sf.MOD_LFO_TO_FC]))
+    pitch_by = (float(g[sf.MOD_ENV_TO_PITCH]), float(g[sf.MOD_LFO_TO_PITCH]), float(g[sf.VIB_LFO_TO_PITCH]))
+    filter_by = (float(g[sf.MOD_ENV_TO_FC]), float(g[sf.MOD_LFO_TO_FC]))
     filter_db = min(max(g[sf.FILTER_Q], 0), 960) / 10
     tone = Tone(int(g[sf.SAMPLE_ID]), (first, last), (loop_start, loop_end) if looped else None, float(cents),
                 float(25 * round(g[sf.FILTER_FC] / 25)), filter_db, mod_envelope, mod_lfo, vibrato, pitch_by, filter_by)
     return Voice(tone, Shape(volume, float(g[sf.MOD_LFO_TO_VOLUME] / 10), mod_lfo),
-                 10 ** (-min(max(g[sf.ATTENUATION], 0), 1440) / 200), min(max(g[sf.PAN] / 500, -1), 1),
-                 _seconds(g[sf.RELEASE_VOL_ENV], -7200), int(g[sf.EXCLUSIVE_CLASS]),
-                 float(zone.modulators.get(sf.MOD_WHEEL_TO_VIBRATO, 50)))
+                 10 ** (-min(max(g[sf.ATTENUATION], -1440), 1440) / 200),
+                 zone.modulators.get(sf.VELOCITY_TO_ATTENUATION, 960) / 480, g[sf.PAN] / 500,
+                 zone.modulators.get(sf.PAN_TO_PAN, 500) / 500, _seconds(g[sf.RELEASE_VOL_ENV], -7200),
+                 int(g[sf.EXCLUSIVE_CLASS]), float(zone.modulators.get(sf.MOD_WHEEL_TO_VIBRATO, 50)))
 
 
 # --- envelopes -----------------------------------------------------------------------------------------------
 
 
+def exponential(n: int, decibels: float) -> FloatArray:
+    """`n` amplitudes from 1 on that change by so many dB a sample (float32[n])."""
+    return np.asarray(np.exp(np.arange(n, dtype=np.float32) * np.float32(decibels * math.log(10) / 20)))
+
+
 def volume_curve(shape: Shape, n: int, rate: int) -> FloatArray:
     """Amplitude, 0…1, of the first `n` samples of a held note; shorter where the note dies before (float32)."""
     envelope = shape.envelope
-    a, b, c = (int(round(t * rate)) for t in np.cumsum(envelope[:3]))
+    a, b, c = (round(t * rate) for t in np.cumsum(envelope[:3]))
     fall = ENVELOPE_DB / max(envelope.decay * rate, 1)  # dB a sample
     if envelope.sustain >= SILENT_DB:
         n = min(n, c + int(SILENT_DB / fall) + 1)
@@ -202,7 +209,7 @@ def volume_curve(shape: Shape, n: int, rate: int) -> FloatArray:
     curve[a:b] = (np.arange(b - a, dtype=np.float32) / np.float32(b - a))[:max(n - a, 0)]
     if n > c:
         d = min(n, c + int(envelope.sustain / fall) + 1)
-        curve[c:d] = np.exp(np.arange(d - c, dtype=np.float32) * np.float32(-fall * math.log(10) / 20))
+        curve[c:d] = exponential(d - c, -fall)
         curve[d:] = 10 ** (-envelope.sustain / 20)
     if shape.tremolo:
         curve *= 10 ** (shape.lfo.at(np.arange(n) / rate) * shape.tremolo / 20)

@@ -32,7 +32,8 @@ MOD_LFO_TO_PITCH, VIB_LFO_TO_PITCH, MOD_ENV_TO_PITCH = 5, 6, 7
 FILTER_FC, FILTER_Q, MOD_LFO_TO_FC, MOD_ENV_TO_FC, END_COARSE, MOD_LFO_TO_VOLUME = 8, 9, 10, 11, 12, 13
 PAN = 17
 DELAY_MOD_LFO, FREQ_MOD_LFO, DELAY_VIB_LFO, FREQ_VIB_LFO = 21, 22, 23, 24
-DELAY_MOD_ENV, SUSTAIN_MOD_ENV, KEY_TO_MOD_HOLD, KEY_TO_MOD_DECAY = 25, 29, 31, 32
+DELAY_MOD_ENV, ATTACK_MOD_ENV, HOLD_MOD_ENV, DECAY_MOD_ENV, SUSTAIN_MOD_ENV = 25, 26, 27, 28, 29
+KEY_TO_MOD_HOLD, KEY_TO_MOD_DECAY = 31, 32
 DELAY_VOL_ENV, ATTACK_VOL_ENV, HOLD_VOL_ENV, DECAY_VOL_ENV, SUSTAIN_VOL_ENV, RELEASE_VOL_ENV = 33, 34, 35, 36, 37, 38
 KEY_TO_VOL_HOLD, KEY_TO_VOL_DECAY = 39, 40
 INSTRUMENT, KEY_RANGE, VELOCITY_RANGE, LOOP_START_COARSE = 41, 43, 44, 45
@@ -248,7 +249,7 @@ def _bank(path: Path, chunks: Mapping[str, npt.NDArray[np.uint8]]) -> Bank:
             return _decode(path, raw[sample.start:sample.end].tobytes())
         pcm = np.frombuffer(raw[2 * sample.start:2 * sample.end].tobytes()[:2 * max(0, sample.end - sample.start)],
                             "<i2")
-        return np.multiply(pcm, np.float32(1 / 32768), dtype=np.float32)
+        return pcm.astype(np.float32) / np.float32(32768)
 
     return Bank(_info(path, chunks), samples, headers, zones, wave)
 

@@ -1,0 +1,273 @@
+"""Runs the benches one after another, each on one core, and writes RESULTS.md from the numbers that are kept as JSON.
+
+    python bench/run.py                     # every bench/NAME.py
+    python bench/run.py encode markov       # some
+    python bench/run.py --tables            # every row of every bench/tables/NAME.py that has no result yet
+    python bench/run.py --tables --again    # every row anew
+    python bench/run.py --write             # only RESULTS.md, from the JSON
+
+A bench is a module with ``main(argv) -> list[dict]``; each row has ``name, ours, peer, ratio, target, unit, n, note``.
+A bench whose peer or music is missing raises `peers.Missing`, and a row gives ``{"name", "skipped": reason}``: then the
+row kept from an earlier run stays. A table is a module with ``rows() -> list[str]`` and ``row(name) -> dict``,
+which gives the cells of one row; a row is run once and kept, so a long table goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+RESULTS = HERE / "results"
+SEED = 0
+Row = dict[str, Any]
+
+
+def machine() -> dict[str, Any]:
+    """Return what the numbers depend on: processor, cores, system, Python and the packages; no name, no path."""
+    model = platform.processor() or platform.machine()
+    with contextlib.suppress(OSError):
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), model)
+    packages = {}
+    for name in ("numpy", "symusic", "miditok", "markovify", "mido", "pretty_midi"):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            packages[name] = importlib.metadata.version(name)
+    return {"processor": model, "cores": os.cpu_count(), "system": platform.system(),
+            "python": platform.python_version(), "packages": packages}  # fmt: skip
+
+
+def commit() -> str:
+    """Return the commit that the numbers are of, with ``+`` where the code differs from it; `unknown` without git."""
+
+    def git(*words: str) -> str:
+        done = subprocess.run(["git", "-C", str(ROOT), *words], capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    try:
+        changed = git("status", "--porcelain", "--", "src", "bench/*.py")
+        return git("rev-parse", "--short=10", "HEAD") + ("+" if changed else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def keep(path: Path, record: Mapping[str, Any]) -> None:
+    """Write a record beside its place, then rename it there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_suffix(".part")
+    beside.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    os.replace(beside, path)
+
+
+def kept(path: Path) -> dict[str, Any]:
+    """Return the record kept from an earlier run; empty where there is none."""
+    record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return record
+
+
+def merged(new: Iterable[Row], old: Iterable[Row]) -> list[Row]:
+    """Return the rows to keep: the new ones, and for a row that was skipped the one kept from an earlier run, if any.
+
+    >>> merged([{"name": "a", "skipped": "no peer"}, {"name": "b", "ours": 2}], [{"name": "a", "ours": 1}])
+    [{'name': 'a', 'ours': 1}, {'name': 'b', 'ours': 2}]
+    """
+    earlier = {row["name"]: row for row in old}
+    rows = [earlier.get(row["name"]) if "skipped" in row else row for row in new]
+    return [row for row in rows if row]
+
+
+def one(module: str, row: str | None, out: Path) -> None:
+    """Run one bench, or one row of a table, in this process and write what it gives to `out`."""
+    if hasattr(os, "sched_setaffinity"):  # one core: the last, which is the least busy as a rule
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    sys.path[:0] = [str(HERE), str(ROOT / "src")]
+    from peers import Missing
+
+    try:
+        bench = importlib.import_module(module)
+        result = bench.main([]) if row is None else [{"name": row, **bench.row(row)}]
+    except Missing as reason:
+        result = [{"name": row or module, "skipped": str(reason)}]
+    out.write_text(json.dumps(result, default=float), encoding="utf-8")
+
+
+def in_a_process(module: str, row: str | None, limit: float) -> list[Row]:
+    """Return the rows of one bench run in a process of its own; a fault or a time-out is a row with `failed`."""
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder, "rows.json")
+        words = [sys.executable, str(HERE / "run.py"), "--one", module, "--out", str(out)]
+        words += ["--row", row] if row else []
+        try:
+            subprocess.run(words, env={**os.environ, **threads}, timeout=limit, check=True)
+        except subprocess.SubprocessError as fault:
+            reason = "not done in time" if isinstance(fault, subprocess.TimeoutExpired) else "it failed, see above"
+            return [{"name": row or module, "skipped": reason, "failed": True}]
+        rows: list[Row] = json.loads(out.read_text(encoding="utf-8"))
+        return rows
+
+
+def names(folder: Path, entry: str, wanted: list[str]) -> list[str]:
+    """Return the modules of a folder with a function `entry`, or those wanted; an unknown one ends the run."""
+    known = sorted(path.stem for path in folder.glob("*.py") if f"\ndef {entry}" in path.read_text(encoding="utf-8"))
+    for name in wanted:
+        if name not in known:
+            sys.exit(f"no bench named {name!r}; known: {', '.join(known) or 'none'}")
+    return wanted or known
+
+
+def benches(wanted: list[str], limit: float) -> bool:
+    """Run benches and keep their rows; return whether all ran that could."""
+    sound = True
+    for name in names(HERE, "main(argv", wanted):
+        start = time.perf_counter()
+        path = RESULTS / f"{name}.json"
+        new = in_a_process(name, None, limit)
+        if any("skipped" not in row for row in new):
+            stamp = {"commit": commit(), "seed": SEED}
+            rows = merged([{**row, **stamp} for row in new], kept(path).get("rows", []))
+            keep(path, {"bench": name, "command": f"python bench/run.py {name}", "machine": machine(), "rows": rows})
+        for row in new:
+            print(f"{name:12} {line(row)}", flush=True)
+        print(f"{name:12} took {time.perf_counter() - start:.0f} s", flush=True)
+        sound = sound and not any("failed" in row for row in new)
+    return sound
+
+
+def tables(wanted: list[str], again: bool, limit: float) -> bool:
+    """Run the rows of the tables that have no result yet; return whether all ran that could."""
+    sys.path[:0] = [str(HERE), str(ROOT / "src")]
+    sound = True
+    for table in names(HERE / "tables", "row(", wanted):
+        for name in importlib.import_module(f"tables.{table}").rows():
+            path = RESULTS / "tables" / table / f"{file_name(name)}.json"
+            if path.is_file() and not again:
+                continue
+            start = time.perf_counter()
+            (row,) = in_a_process(f"tables.{table}", name, limit)
+            if "skipped" not in row:
+                rows = [{**row, "commit": commit(), "seed": SEED}]
+                command = f"python bench/run.py --tables {table}"
+                keep(path, {"table": table, "command": command, "machine": machine(), "rows": rows})
+                write()
+            reason = f" skipped: {row['skipped']}" if "skipped" in row else ""
+            print(f"{table:12} {name}:{reason} took {time.perf_counter() - start:.0f} s", flush=True)
+            sound = sound and "failed" not in row
+    return sound
+
+
+def file_name(row: str) -> str:
+    """Return a row's name as a file's name on any system.
+
+    >>> file_name("JSB, order 5/8")
+    'JSB-order-5-8'
+    """
+    return "-".join("".join(letter if letter.isalnum() or letter in ".+_" else " " for letter in row).split())
+
+
+def number(value: Any) -> str:
+    """Return a cell as people read it: three or four figures, and a dash where there is nothing.
+
+    >>> [number(x) for x in (12345.6, 0.01234, 3, "x", None, True)]
+    ['12,346', '0.0123', '3', 'x', '–', 'yes']
+    """
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return str(value).replace("|", "\\|")
+
+
+def line(row: Row) -> str:
+    """Return one row of a bench as plain text."""
+    if "skipped" in row:
+        return f"{row['name']}: skipped: {row['skipped']}"
+    said = [f"{word} {number(row[word])}" for word in ("peer", "ratio", "target") if row.get(word) is not None]
+    return f"{row['name']}: " + ", ".join([f"{number(row.get('ours'))} {row.get('unit') or ''}".strip(), *said])
+
+
+def markdown(records: list[dict[str, Any]], heads: Callable[[list[Row]], list[str]]) -> list[str]:
+    """Return the lines of one table in Markdown, under the heads that `heads` chooses from its rows."""
+    rows = [row for record in records for row in record["rows"]]
+    columns = heads(rows)
+    return [
+        "| " + " | ".join(columns) + " |",
+        "|" + "---|" * len(columns),
+        *("| " + " | ".join(number(row.get(column)) for column in columns) + " |" for row in rows),
+        "",
+    ]
+
+
+def write() -> Path:
+    """Write RESULTS.md from the records, and return its path."""
+    text = ["# Results", "", "Written by `bench/run.py` from `bench/results/`; no number here is typed by hand.", ""]
+    timings = sorted(RESULTS.glob("*.json"))
+    if timings:
+        text += ["## Timings", "", "One core each, both in the same run; `ratio` is how many times better.", ""]
+    for path in timings:
+        record = kept(path)
+        text += [f"### {record['bench']}", "", *markdown([record], lambda rows: [
+            "name", "ours", "peer", "ratio", "target", "unit", "n", "note", "commit"]), source(record), ""]  # fmt: skip
+    folders = sorted(path for path in (RESULTS / "tables").glob("*") if path.is_dir())
+    if folders:
+        text += ["## Tables", ""]
+    for folder in folders:
+        records = [kept(path) for path in sorted(folder.glob("*.json"))]
+        text += [f"### {folder.name}", "", *markdown(records, lambda rows: list(dict.fromkeys(
+            key for row in rows for key in row))), source(records[-1]), ""]  # fmt: skip
+    path = HERE / "RESULTS.md"
+    beside = path.with_suffix(".part")
+    beside.write_text("\n".join(text).rstrip() + "\n", encoding="utf-8")
+    os.replace(beside, path)
+    return path
+
+
+def source(record: Mapping[str, Any]) -> str:
+    """Return where the numbers of a record come from, in one line."""
+    here = record["machine"]
+    packages = ", ".join(f"{name} {version}" for name, version in here["packages"].items())
+    return (f"`{record['command']}` on {here['processor']}, {here['cores']} cores, {here['system']}, "
+            f"Python {here['python']}; {packages}.")  # fmt: skip
+
+
+def main() -> int:
+    """Run what is asked for; the exit code is 1 where a bench failed, but not where a peer or music is missing."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("names", nargs="*", help="which benches or tables (all where none is named)")
+    parser.add_argument("--tables", action="store_true", help="the published tables, a row at a time")
+    parser.add_argument("--again", action="store_true", help="rows that have a result, too")
+    parser.add_argument("--write", action="store_true", help="only write RESULTS.md from the records")
+    parser.add_argument("--limit", type=float, help="seconds a bench (600) or a row (14,400) may take")
+    parser.add_argument("--one", help=argparse.SUPPRESS)
+    parser.add_argument("--row", help=argparse.SUPPRESS)
+    parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.one:
+        one(args.one, args.row, args.out)
+        return 0
+    sound = True
+    if args.tables:
+        sound = tables(args.names, args.again, args.limit or 14_400)
+    elif not args.write:
+        sound = benches(args.names, args.limit or 600)
+    print(write().relative_to(ROOT))
+    return 0 if sound else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,390 @@
+"""Counting what followed what: interpolated n-grams over several views, drawn from exactly, forwards and between pins.
+
+A *view* is a list of context columns, the most telling first: ``h1`` is the last symbol of the line itself, ``h2`` the
+one before, ``h1-h2`` the interval between them, any other name is a column given from outside (where in the bar, what
+the bass plays), and ``bass-h1`` its distance to the last symbol. A view counts which symbol followed each context, at
+every depth from no context at all to the whole list, and backs off from long to short as interpolated Kneser–Ney does
+(R. Kneser and H. Ney, "Improved backing-off for m-gram language modeling", ICASSP 1995), with the strength that
+Y. W. Teh's hierarchical Pitman–Yor view of it adds (ACL 2006):
+
+    P(x | c) = (n(c, x) − d) / (n(c) + s) + (s + d·kinds(c)) / (n(c) + s) · P(x | shorter c)
+
+where below the longest context n counts in how many longer contexts x was seen. A `Mixture` adds views with weights
+learnt on pieces held out (expectation–maximisation). What it gives is a plain conditional distribution of the next
+symbol given the line's own last symbols, so everything about a line can be had exactly: its probability, a draw of the
+next symbol, and, by backward values over the stored contexts, a draw of a whole line that must meet pinned symbols.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from partimento.errors import ModelError
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+Columns = Mapping[str, npt.NDArray[Any]]
+
+MISSING = -1              # a symbol or a column where there is nothing (before the first note, nothing sounds)
+NO_INTERVAL = 16384       # an interval one side of which is missing
+_PAD = 32767              # a view has no column this deep
+_SHIFT = 32768            # values are kept as value + _SHIFT in 16 bits
+_BLOCK = 1024             # rows handled at once
+_REMEMBERED = 1 << 25     # floats of remembered distributions
+
+
+class Column(NamedTuple):
+    """One context column: a symbol of the line `lag` back (or a column from `outside`), less the symbol `minus` back."""
+
+    outside: str
+    lag: int
+    minus: int
+
+    @property
+    def reach(self) -> int:
+        """How many of the line's own last symbols must be known."""
+        return max(self.lag, self.minus)
+
+
+def column(text: str) -> Column:
+    """The column that a text names.
+
+    >>> column("h2"), column("bass-h1")
+    (Column(outside='', lag=2, minus=0), Column(outside='bass', lag=0, minus=1))
+    """
+    name, dash, minus = text.partition("-")
+    if dash and not re.fullmatch(r"h\d+", minus):
+        raise ModelError(f"a context column must be a name, h1 or NAME-h1; got {text!r}")
+    own = re.fullmatch(r"h(\d+)", name)
+    return Column("" if own else name, int(own[1]) if own else 0, int(minus[1:]) if dash else 0)
+
+
+class View(NamedTuple):
+    """Context columns, the most telling first; `relative` counts intervals from the last symbol, not symbols."""
+
+    columns: tuple[str, ...]
+    relative: bool = False
+
+
+class _Level(NamedTuple):
+    """All contexts of one depth, of all views: sorted keys (parent · 2^16 + value), and what followed each."""
+
+    key: Ints           # [n]
+    first: Ints         # [n + 1] where the entries of a context begin
+    symbol: npt.NDArray[np.int32]   # [m]
+    count: npt.NDArray[np.int32]    # [m]
+    gain: Floats        # [m] what an entry adds
+    rest: Floats        # [n] the share of the shorter context
+
+
+class Distribution(NamedTuple):
+    """What a view says at one place: the deepest context seen, its depth, and the probabilities it gives."""
+
+    depth: int
+    context: int
+    probabilities: Floats
+
+
+class Mixture:
+    """Views over one alphabet of symbols 0…size − 1, mixed with weights; `fit` counts, the rest asks.
+
+    >>> song = np.array([0, 1, 2, 0, 1, 2, 0, 1, 3])
+    >>> model = Mixture([View(("h1",)), View(("h1", "h2"))], size=4)
+    >>> before = np.stack([np.append([-1], song[:-1]), np.append([-1, -1], song[:-2])], axis=1)
+    >>> model.fit({}, before, song)
+    >>> model.rows({}, np.array([[1, 0]]), np.zeros(1, int)).round(2).tolist()
+    [[0.05, 0.05, 0.57, 0.33]]
+    """
+
+    def __init__(self, views: Sequence[View], size: int, *, discount: float = 0.8, strength: float = 1.0,
+                 prune: int = 1) -> None:
+        self.views, self.size, self.discount, self.strength, self.prune = tuple(views), size, discount, strength, prune
+        self.columns = [[column(text) for text in view.columns] for view in self.views]
+        self.order = max((c.reach for view in self.columns for c in view), default=0)
+        self.depth = max((len(view) for view in self.columns), default=0)
+        self.relative = np.array([view.relative for view in self.views], bool)
+        if self.relative.any():
+            self.order = max(self.order, 1)
+        if size.bit_length() * (self.order + 1) > 62:
+            raise ModelError(f"an alphabet of {size} symbols allows an order of at most "
+                             f"{62 // size.bit_length() - 1}; got {self.order}")
+        self.names = sorted({c.outside for view in self.columns for c in view if c.outside})
+        self.levels: list[_Level] = []
+        self.weights: Floats = np.full((1, len(self.views)), 1 / max(len(self.views), 1))
+        self._own = [(v, i, c) for v, view in enumerate(self.columns) for i, c in enumerate(view) if c.reach]
+        self._remembered: dict[tuple[int, int], Floats] = {}
+
+    # --- counting --------------------------------------------------------------------------------------------
+
+    def fit(self, outside: Columns, history: npt.NDArray[Any], symbols: npt.NDArray[Any],
+            groups: npt.NDArray[Any] | None = None, held_out: Bools | None = None) -> None:
+        """Count symbols (int[n]) after their contexts: outside columns (int[n] each) and history (int[n, order]).
+
+        `held_out` (bool[n]) marks rows that the first count leaves out and the weights are learnt on, one set of
+        weights for each value of `groups` (int[n] ≥ 0); then all rows are counted.
+        """
+        values = self.values(outside, history)
+        n_groups = int(groups.max()) + 1 if groups is not None and len(groups) else 1
+        self.weights = np.full((n_groups, len(self.views)), 1 / max(len(self.views), 1))
+        if held_out is not None and held_out.any() and not held_out.all() and len(self.views) > 1:
+            self._count(values[:, ~held_out], history[~held_out], symbols[~held_out])
+            chances = self._chances(values[:, held_out], history[held_out], symbols[held_out])
+            self.weights = _weights(chances, groups[held_out] if groups is not None else None, n_groups)
+        self._count(values, history, symbols)
+
+    def values(self, outside: Columns, history: npt.NDArray[Any]) -> npt.NDArray[np.int16]:
+        """int16[views, rows, depth]: the value of every context column."""
+        rows = len(history)
+        out = np.full((len(self.views), rows, self.depth), _PAD, np.int16)
+        for v, columns in enumerate(self.columns):
+            for i, (name, lag, minus) in enumerate(columns):
+                found = np.asarray(outside[name]) if name else history[:, lag - 1]
+                if minus:
+                    less = history[:, minus - 1]
+                    found = np.where((found < 0) | (less < 0), NO_INTERVAL, found.astype(np.int32) - less)
+                out[v, :, i] = found
+        return out
+
+    def _count(self, values: npt.NDArray[np.int16], history: npt.NDArray[Any], symbols: npt.NDArray[Any]) -> None:
+        parts: list[list[tuple[Any, ...]]] = []
+        for v, columns in enumerate(self.columns):
+            seen = self._steps(history, symbols) if self.views[v].relative else np.asarray(symbols, np.int64)
+            parts.append(_count_view(values[v, :, :len(columns)], seen, self._alphabet(v), self.prune))
+        self.levels = []
+        shift = np.arange(len(self.views))
+        for depth in range(self.depth + 1):
+            here = [(v, part[depth]) for v, part in enumerate(parts) if depth < len(part)]
+            sizes = np.zeros(len(self.views), np.int64)
+            keys, lengths, seen_symbols, counts = [], [], [], []
+            for v, (parent, value, length, symbol, count) in here:
+                keys.append(((parent + shift[v]) << 16) | (value.astype(np.int64) + _SHIFT))
+                lengths.append(length)
+                seen_symbols.append(symbol)
+                counts.append(count)
+                sizes[v] = len(parent)
+            self.levels.append(self._level(_join(keys), _join(lengths), _join(seen_symbols), _join(counts)))
+            shift = np.cumsum(sizes) - sizes
+        self._remembered = {}
+
+    def _level(self, key: Ints, length: Ints, symbol: Ints, count: Ints) -> _Level:
+        first = np.concatenate([[0], np.cumsum(length)]).astype(np.int64)
+        owner = np.repeat(np.arange(len(key)), length)
+        total = np.bincount(owner, count, len(key)) + self.strength
+        gain = (count - self.discount) / total[owner]
+        rest = (self.strength + self.discount * length) / total
+        return _Level(key, first, symbol.astype(np.int32), count.astype(np.int32), gain, rest)
+
+    def _alphabet(self, view: int) -> int:
+        return 2 * self.size - 1 if self.views[view].relative else self.size
+
+    def _steps(self, history: npt.NDArray[Any], symbols: npt.NDArray[Any]) -> Ints:
+        last = history[:, 0]
+        return np.asarray(symbols, np.int64) - np.where(last < 0, self.size // 2, last) + self.size - 1
+
+    # --- asking, many places at once ---------------------------------------------------------------------------
+
+    def rows(self, outside: Columns, history: npt.NDArray[Any], groups: npt.NDArray[Any]) -> Floats:
+        """float64[rows, size]: the distribution of the next symbol at each place."""
+        return self.mixed(self.values(outside, history), history, groups)
+
+    def mixed(self, values: npt.NDArray[np.int16], history: npt.NDArray[Any], groups: npt.NDArray[Any]) -> Floats:
+        """As `rows`, from the values of the context columns."""
+        weights = self.weights[np.minimum(groups, len(self.weights) - 1)]
+        out = np.zeros((len(history), self.size))
+        for begin in range(0, len(history), _BLOCK):
+            rows = slice(begin, begin + _BLOCK)
+            for v in range(len(self.views)):
+                out[rows] += weights[rows, v, None] * self._view_rows(v, values[v, rows], history[rows])
+        return out
+
+    def _view_rows(self, v: int, values: npt.NDArray[np.int16], history: npt.NDArray[Any]) -> Floats:
+        size = self._alphabet(v)
+        chances = np.full((len(values), size), 1.0 / size)
+        context = np.full(len(values), v, np.int64)
+        for depth, level in enumerate(self.levels[:len(self.columns[v]) + 1]):
+            if depth:
+                context = _find(level.key, context, values[:, depth - 1])
+            alive = np.flatnonzero(context >= 0)
+            if not len(alive):
+                break
+            _add(chances, level, alive, context[alive])
+        return self._absolute(chances, history[:, 0]) if self.views[v].relative else chances
+
+    def _absolute(self, chances: Floats, last: npt.NDArray[Any]) -> Floats:
+        start = self.size - 1 - np.where(last < 0, self.size // 2, last)
+        out: Floats = np.take_along_axis(chances, start[:, None] + np.arange(self.size), axis=1)
+        return out
+
+    def _chances(self, values: npt.NDArray[np.int16], history: npt.NDArray[Any], symbols: npt.NDArray[Any]) -> Floats:
+        """float64[views, rows]: what each view gave to the symbol that came."""
+        out = np.zeros((len(self.views), len(symbols)))
+        for begin in range(0, len(symbols), _BLOCK):
+            rows = slice(begin, begin + _BLOCK)
+            at = np.arange(len(symbols[rows]))
+            for v in range(len(self.views)):
+                out[v, rows] = self._view_rows(v, values[v, rows], history[rows])[at, symbols[rows]]
+        return out
+
+    # --- asking, one place -------------------------------------------------------------------------------------
+
+    def one(self, values: npt.NDArray[np.int16], history: Sequence[int], group: int) -> Floats:
+        """float64[size]: the distribution at one place; `values` int16[views, depth] with own columns filled in."""
+        weights = self.weights[min(group, len(self.weights) - 1)]
+        out = np.zeros(self.size)
+        for v, found in enumerate(self.deepest(values)):
+            if self.views[v].relative:
+                last = history[0] if history and history[0] >= 0 else self.size // 2
+                begin = self.size - 1 - last
+                out += weights[v] * found.probabilities[begin:begin + self.size]
+            else:
+                out += weights[v] * found.probabilities
+        return out
+
+    def deepest(self, values: npt.NDArray[np.int16]) -> list[Distribution]:
+        """What each view says at one place: its deepest context seen there and its probabilities."""
+        contexts = [np.arange(len(self.views))]
+        for depth in range(1, self.depth + 1):
+            contexts.append(_find(self.levels[depth].key, contexts[-1], values[:, depth - 1]))
+        table = np.stack(contexts)
+        depths = (table >= 0).sum(axis=0) - 1
+        return [Distribution(int(d), int(table[d, v]), self._remember(int(d), int(table[d, v]), v))
+                for v, d in enumerate(depths)]
+
+    def _remember(self, depth: int, context: int, v: int) -> Floats:
+        found = self._remembered.get((depth, context))
+        if found is None:
+            level = self.levels[depth]
+            size = self._alphabet(v)
+            shorter = self._remember(depth - 1, int(level.key[context] >> 16), v) if depth else np.full(size, 1 / size)
+            found = level.rest[context] * shorter
+            begin, end = level.first[context], level.first[context + 1]
+            found[level.symbol[begin:end]] += level.gain[begin:end]
+            if len(self._remembered) * self.size > _REMEMBERED:
+                self._remembered.clear()
+            self._remembered[depth, context] = found
+        return found
+
+    def fill_own(self, values: npt.NDArray[np.int16], outside: Mapping[str, int], history: Sequence[int]) -> None:
+        """Put the columns that hang on the line's own last symbols into `values` (int16[views, depth])."""
+        for v, i, (name, lag, minus) in self._own:
+            found = outside[name] if name else history[lag - 1]
+            if minus:
+                less = history[minus - 1]
+                found = NO_INTERVAL if found < 0 or less < 0 else found - less
+            values[v, i] = found
+
+    # --- saving ------------------------------------------------------------------------------------------------
+
+    def state(self) -> dict[str, npt.NDArray[Any]]:
+        """What was counted, as small arrays: `restore` takes them back."""
+        out: dict[str, npt.NDArray[Any]] = {"weights": self.weights}
+        for depth, level in enumerate(self.levels):
+            parents = len(self.levels[depth - 1].key) if depth else len(self.views)
+            out[f"{depth}.children"] = _small(np.bincount(level.key >> 16, minlength=parents))
+            out[f"{depth}.value"] = ((level.key & 0xFFFF) - _SHIFT).astype(np.int16)
+            out[f"{depth}.kinds"] = _small(np.diff(level.first))
+            out[f"{depth}.symbol"] = _small(level.symbol)
+            out[f"{depth}.count"] = _small(level.count)
+        return out
+
+    def restore(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Take back what `state` gave."""
+        self.weights = np.asarray(arrays["weights"], np.float64)
+        self.levels = []
+        for depth in range(self.depth + 1):
+            children = arrays[f"{depth}.children"].astype(np.int64)
+            key = np.repeat(np.arange(len(children)), children) << 16 | (
+                arrays[f"{depth}.value"].astype(np.int64) + _SHIFT)
+            self.levels.append(self._level(key, *(arrays[f"{depth}.{name}"].astype(np.int64)
+                                                  for name in ("kinds", "symbol", "count"))))
+        self._remembered = {}
+
+
+# --- counting one view -------------------------------------------------------------------------------------------
+
+
+def _count_view(values: npt.NDArray[np.int16], symbols: Ints, size: int,
+                prune: int) -> list[tuple[Ints, npt.NDArray[np.int16], Ints, Ints, Ints]]:
+    """One tuple a depth: parent and value of each context, how many kinds followed it, the kinds and their counts."""
+    rows, depth = values.shape
+    order = np.lexsort((symbols, *values.T[::-1])) if depth else np.argsort(symbols, kind="stable")
+    values, symbols = values[order], symbols[order]
+    new = np.zeros(rows, bool)
+    new[:1] = True
+    contexts = [np.zeros(rows, np.int64)]
+    nodes = [(np.zeros(min(rows, 1), np.int64), np.zeros(min(rows, 1), np.int16))]
+    for d in range(depth):
+        new[1:] |= values[1:, d] != values[:-1, d]
+        contexts.append(np.cumsum(new) - 1)
+        begins = np.flatnonzero(new)
+        nodes.append((contexts[d][begins], values[begins, d]))
+    keep = [np.bincount(c, minlength=len(node[0])) >= (prune if d > 1 else 1)
+            for d, (c, node) in enumerate(zip(contexts, nodes, strict=True))]
+    pairs, counts = _runs(contexts[depth] * size + symbols)
+    found: list[tuple[Ints, Ints]] = [(pairs, counts)]
+    for d in range(depth, 0, -1):
+        longer = found[-1][0]
+        found.append(_runs(np.sort(nodes[d][0][longer // size] * size + longer % size)))
+    out = []
+    number = np.zeros(1, np.int64)
+    for (parent, value), stay, (pairs, counts) in zip(nodes, keep, found[::-1], strict=True):
+        kinds = np.bincount(pairs // size, minlength=len(parent))
+        entries = stay[pairs // size] if len(pairs) else np.zeros(0, bool)
+        out.append((number[parent[stay]], value[stay], kinds[stay], pairs[entries] % size, counts[entries]))
+        number = np.cumsum(stay) - 1
+    return out
+
+
+def _runs(ordered: Ints) -> tuple[Ints, Ints]:
+    """The different values of a sorted array and how often each stands in it."""
+    begins = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]])) if len(ordered) else ordered
+    return ordered[begins], np.diff(np.append(begins, len(ordered)))
+
+
+def _join(parts: Sequence[npt.NDArray[Any]]) -> Ints:
+    return np.concatenate(parts).astype(np.int64) if parts else np.zeros(0, np.int64)
+
+
+def _small(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    high = int(values.max()) if len(values) else 0
+    return values.astype(np.uint8 if high < 256 else np.uint16 if high < 65536 else np.int32)
+
+
+def _find(key: Ints, parent: Ints, value: npt.NDArray[Any]) -> Ints:
+    """The context under each parent with that value, or −1."""
+    wanted = (parent << 16) | (value.astype(np.int64) + _SHIFT)
+    if not len(key):
+        return np.full(len(wanted), -1, np.int64)
+    at = np.minimum(np.searchsorted(key, wanted), len(key) - 1)
+    return np.where((key[at] == wanted) & (parent >= 0), at, -1)
+
+
+def _add(chances: Floats, level: _Level, rows: Ints, context: Ints) -> None:
+    """Interpolate one depth into the rows given: scale what was there and add what was seen."""
+    chances[rows] *= level.rest[context][:, None]
+    begin = level.first[context]
+    length = level.first[context + 1] - begin
+    entry = np.arange(int(length.sum())) + np.repeat(begin - (np.cumsum(length) - length), length)
+    chances[np.repeat(rows, length), level.symbol[entry]] += level.gain[entry]
+
+
+def _weights(chances: Floats, groups: npt.NDArray[Any] | None, n_groups: int, rounds: int = 40) -> Floats:
+    """Mixture weights by expectation–maximisation, one row a group; a group leans on the whole by 50 rows' worth."""
+    def learn(part: Floats, prior: Floats, strength: float) -> Floats:
+        weights = prior
+        for _ in range(rounds):
+            shares = weights[:, None] * part
+            shares /= shares.sum(axis=0)
+            weights = (shares.sum(axis=1) + strength * prior) / (part.shape[1] + strength)
+        return weights
+
+    everywhere = learn(chances, np.full(len(chances), 1 / len(chances)), 1.0)
+    if groups is None:
+        return everywhere[None]
+    return np.stack([learn(chances[:, groups == g], everywhere, 50.0) for g in range(n_groups)])

@@ -1,0 +1,88 @@
+"""Where the bars are: a Score re-barred without moving a note, and sentences about bars that look wrong."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from partimento.errors import RequestError
+from partimento.score import MAX_BARS, Meter, Score
+
+_FEWEST_ONSETS = 32
+_LOOSE = 0.35          # how far onsets gather on a grid (0 not at all, 1 exactly): below this they keep to none
+_TIGHT = 0.9
+
+
+def rebar(score: Score, meter: tuple[int, int] | None, downbeat: float | None = None) -> Score:
+    """Return the Score with other bars and the same notes: one `meter` from the start, bars counted from `downbeat`.
+
+    `downbeat` is the time of a first beat of a bar in quarter notes from the start of the file, fractions allowed;
+    what comes before the first whole bar is a partial bar, numbered 0. `meter` None keeps the meter of the start and
+    the later changes of it. RequestError when the meter is none or the downbeat lies outside the piece.
+
+    >>> s = Score(onset=[0, 480], duration=[480, 1920], pitch=[60, 64], velocity=[80, 80], track=[0, 0])
+    >>> t = rebar(s, (2, 4), 1)
+    >>> t.bar_starts.tolist(), t.has_pickup
+    ([0, 480, 1440, 2400], True)
+    """
+    numerator, denominator = meter if meter is not None else score.meters[0][1:]
+    if not (1 <= numerator <= 255 and denominator in (1, 2, 4, 8, 16, 32, 64, 128)):
+        raise RequestError(f"a meter must be a count of 1 to 255 over a power of two, like 3/4 or 6/8; got "
+                           f"{numerator}/{denominator}")
+    meters = [Meter(0, numerator, denominator)]
+    later = [] if meter is not None else list(score.meters[1:])
+    if downbeat is not None:
+        if not (math.isfinite(downbeat) and 0 <= downbeat * score.ticks_per_quarter <= score.end):
+            raise RequestError("the first downbeat must lie inside the piece, from 0 to "
+                               f"{score.end / score.ticks_per_quarter:g} quarter notes; got {downbeat}")
+        bar = max(1, numerator * 4 * score.ticks_per_quarter // denominator)
+        first = round(downbeat * score.ticks_per_quarter) % bar
+        if first and (not later or first < later[0].tick):
+            meters.append(Meter(first, numerator, denominator))
+    return score.replace(meters=(*meters, *later))
+
+
+def frame_notices(score: Score) -> list[str]:
+    """Return one sentence for each thing about bars and beats that looks wrong, with what to type.
+
+    >>> s = Score(onset=[0], duration=[1920], pitch=[60], velocity=[80], track=[0], meters=(Meter(0, 1, 4),))
+    >>> frame_notices(s)
+    ['every bar is one beat long (1/4), which is seldom meant: say the real meter, as --input-meter 4/4']
+    """
+    notices = []
+    beats = score.end / score.ticks_per_quarter
+    bars = sum((stop - m.tick) * m.denominator / (4 * score.ticks_per_quarter * m.numerator)
+               for m, stop in zip(score.meters, [m.tick for m in score.meters[1:]] + [score.end], strict=True)
+               if stop > m.tick)
+    if bars > MAX_BARS:
+        notices.append(f"its meters make more than {MAX_BARS:,} bars, too many to work on: give another with "
+                       "--input-meter 4/4" if beats / 4 <= MAX_BARS else
+                       f"it lasts {beats / 4:,.0f} bars of 4/4, too many to work on: its times are probably damaged")
+    spans = zip(score.meters, [m.tick for m in score.meters[1:]] + [score.end], strict=True)
+    one_beat = sum(stop - m.tick for m, stop in spans if m.numerator == 1 and m.denominator > 1 and stop > m.tick)
+    if score.end and one_beat > score.end / 2:
+        m = next(m for m in score.meters if m.numerator == 1 and m.denominator > 1)
+        notices.append(f"every bar is one beat long ({m.numerator}/{m.denominator}), which is seldom meant: say the "
+                       "real meter, as --input-meter 4/4")
+    notices += _grid_notices(score)
+    return notices
+
+
+def _grid_notices(score: Score) -> list[str]:
+    """Onsets that gather on no grid of the quarter note, or on one that stands beside the beats."""
+    onsets = np.unique(score.onset)
+    if len(onsets) < _FEWEST_ONSETS or score.ticks_per_quarter < 12:
+        return []
+    turns = onsets / score.ticks_per_quarter
+    pulls = {grid: complex(np.exp(2j * np.pi * grid * turns).mean()) for grid in (2, 3, 4, 6, 8, 12)}
+    grid = max(pulls, key=lambda g: abs(pulls[g]))
+    if abs(pulls[grid]) < _LOOSE:
+        return ["its notes keep to no grid of beats, as in free playing, so its bars and beats say little: if you know "
+                "where a bar begins, say so in quarter notes from the start, as --input-downbeat 0.5"]
+    shift = float(np.angle(pulls[grid])) / (2 * np.pi * grid)
+    if abs(pulls[grid]) > _TIGHT and abs(shift) * grid > 0.2:
+        shift = round(shift % (1 / grid), 3)
+        return [f"its notes stand {shift:g} of a quarter note beside the beats: shift the bars with "
+                f"--input-downbeat {shift:g}"]
+    return []
