@@ -57,7 +57,7 @@ hooks: $(VENV)/dev
 	$(PY) -m pre_commit install
 
 clean:
-	rm -rf $(VENV) build dist demo gallery out .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist demo gallery out fuzz .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find src tests bench checks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One stamp a set of packages: written last, so a setup that was interrupted is done again.

@@ -34,7 +34,7 @@ Columns = Mapping[str, npt.NDArray[Any]]
 MISSING = -1              # a symbol or a column where there is nothing (before the first note, nothing sounds)
 NO_INTERVAL = 16384       # an interval one side of which is missing
 _PAD = 32767              # a view has no column this deep
-_SHIFT = 32768            # values are kept as value + _SHIFT in 16 bits
+SHIFT = 32768            # values are kept as value + SHIFT in 16 bits
 _BLOCK = 1024             # rows handled at once
 _REMEMBERED = 1 << 25     # floats of remembered distributions
 
@@ -99,7 +99,7 @@ class Mixture:
     >>> before = np.stack([np.append([-1], song[:-1]), np.append([-1, -1], song[:-2])], axis=1)
     >>> model.fit({}, before, song)
     >>> model.rows({}, np.array([[1, 0]]), np.zeros(1, int)).round(2).tolist()
-    [[0.05, 0.05, 0.57, 0.33]]
+    [[0.23, 0.13, 0.45, 0.2]]
     """
 
     def __init__(self, views: Sequence[View], size: int, *, discount: float = 0.8, strength: float = 1.0,
@@ -155,7 +155,7 @@ class Mixture:
         parts: list[list[tuple[Any, ...]]] = []
         for v, columns in enumerate(self.columns):
             seen = self._steps(history, symbols) if self.views[v].relative else np.asarray(symbols, np.int64)
-            parts.append(_count_view(values[v, :, :len(columns)], seen, self._alphabet(v), self.prune))
+            parts.append(_count_view(values[v, :, :len(columns)], seen, self.alphabet(v), self.prune))
         self.levels = []
         shift = np.arange(len(self.views))
         for depth in range(self.depth + 1):
@@ -163,7 +163,7 @@ class Mixture:
             sizes = np.zeros(len(self.views), np.int64)
             keys, lengths, seen_symbols, counts = [], [], [], []
             for v, (parent, value, length, symbol, count) in here:
-                keys.append(((parent + shift[v]) << 16) | (value.astype(np.int64) + _SHIFT))
+                keys.append(((parent + shift[v]) << 16) | (value.astype(np.int64) + SHIFT))
                 lengths.append(length)
                 seen_symbols.append(symbol)
                 counts.append(count)
@@ -180,7 +180,7 @@ class Mixture:
         rest = (self.strength + self.discount * length) / total
         return _Level(key, first, symbol.astype(np.int32), count.astype(np.int32), gain, rest)
 
-    def _alphabet(self, view: int) -> int:
+    def alphabet(self, view: int) -> int:
         return 2 * self.size - 1 if self.views[view].relative else self.size
 
     def _steps(self, history: npt.NDArray[Any], symbols: npt.NDArray[Any]) -> Ints:
@@ -204,22 +204,22 @@ class Mixture:
         return out
 
     def _view_rows(self, v: int, values: npt.NDArray[np.int16], history: npt.NDArray[Any]) -> Floats:
-        size = self._alphabet(v)
+        size = self.alphabet(v)
         chances = np.full((len(values), size), 1.0 / size)
         context = np.full(len(values), v, np.int64)
         for depth, level in enumerate(self.levels[:len(self.columns[v]) + 1]):
             if depth:
-                context = _find(level.key, context, values[:, depth - 1])
+                context = find_context(level.key, context, values[:, depth - 1])
             alive = np.flatnonzero(context >= 0)
             if not len(alive):
                 break
-            _add(chances, level, alive, context[alive])
-        return self._absolute(chances, history[:, 0]) if self.views[v].relative else chances
+            add_depth(chances, level, alive, context[alive])
+        return self.absolute(chances, history[:, 0]) if self.views[v].relative else chances
 
-    def _absolute(self, chances: Floats, last: npt.NDArray[Any]) -> Floats:
+    def absolute(self, chances: Floats, last: npt.NDArray[Any]) -> Floats:
         start = self.size - 1 - np.where(last < 0, self.size // 2, last)
         out: Floats = np.take_along_axis(chances, start[:, None] + np.arange(self.size), axis=1)
-        return out
+        return out / out.sum(axis=1, keepdims=True)
 
     def _chances(self, values: npt.NDArray[np.int16], history: npt.NDArray[Any], symbols: npt.NDArray[Any]) -> Floats:
         """float64[views, rows]: what each view gave to the symbol that came."""
@@ -240,8 +240,8 @@ class Mixture:
         for v, found in enumerate(self.deepest(values)):
             if self.views[v].relative:
                 last = history[0] if history and history[0] >= 0 else self.size // 2
-                begin = self.size - 1 - last
-                out += weights[v] * found.probabilities[begin:begin + self.size]
+                part = found.probabilities[self.size - 1 - last:2 * self.size - 1 - last]
+                out += weights[v] * part / part.sum()
             else:
                 out += weights[v] * found.probabilities
         return out
@@ -250,7 +250,7 @@ class Mixture:
         """What each view says at one place: its deepest context seen there and its probabilities."""
         contexts = [np.arange(len(self.views))]
         for depth in range(1, self.depth + 1):
-            contexts.append(_find(self.levels[depth].key, contexts[-1], values[:, depth - 1]))
+            contexts.append(find_context(self.levels[depth].key, contexts[-1], values[:, depth - 1]))
         table = np.stack(contexts)
         depths = (table >= 0).sum(axis=0) - 1
         return [Distribution(int(d), int(table[d, v]), self._remember(int(d), int(table[d, v]), v))
@@ -260,7 +260,7 @@ class Mixture:
         found = self._remembered.get((depth, context))
         if found is None:
             level = self.levels[depth]
-            size = self._alphabet(v)
+            size = self.alphabet(v)
             shorter = self._remember(depth - 1, int(level.key[context] >> 16), v) if depth else np.full(size, 1 / size)
             found = level.rest[context] * shorter
             begin, end = level.first[context], level.first[context + 1]
@@ -287,7 +287,7 @@ class Mixture:
         for depth, level in enumerate(self.levels):
             parents = len(self.levels[depth - 1].key) if depth else len(self.views)
             out[f"{depth}.children"] = _small(np.bincount(level.key >> 16, minlength=parents))
-            out[f"{depth}.value"] = ((level.key & 0xFFFF) - _SHIFT).astype(np.int16)
+            out[f"{depth}.value"] = ((level.key & 0xFFFF) - SHIFT).astype(np.int16)
             out[f"{depth}.kinds"] = _small(np.diff(level.first))
             out[f"{depth}.symbol"] = _small(level.symbol)
             out[f"{depth}.count"] = _small(level.count)
@@ -300,7 +300,7 @@ class Mixture:
         for depth in range(self.depth + 1):
             children = arrays[f"{depth}.children"].astype(np.int64)
             key = np.repeat(np.arange(len(children)), children) << 16 | (
-                arrays[f"{depth}.value"].astype(np.int64) + _SHIFT)
+                arrays[f"{depth}.value"].astype(np.int64) + SHIFT)
             self.levels.append(self._level(key, *(arrays[f"{depth}.{name}"].astype(np.int64)
                                                   for name in ("kinds", "symbol", "count"))))
         self._remembered = {}
@@ -356,16 +356,16 @@ def _small(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return values.astype(np.uint8 if high < 256 else np.uint16 if high < 65536 else np.int32)
 
 
-def _find(key: Ints, parent: Ints, value: npt.NDArray[Any]) -> Ints:
+def find_context(key: Ints, parent: Ints, value: npt.NDArray[Any]) -> Ints:
     """The context under each parent with that value, or −1."""
-    wanted = (parent << 16) | (value.astype(np.int64) + _SHIFT)
+    wanted = (parent << 16) | (value.astype(np.int64) + SHIFT)
     if not len(key):
         return np.full(len(wanted), -1, np.int64)
     at = np.minimum(np.searchsorted(key, wanted), len(key) - 1)
     return np.where((key[at] == wanted) & (parent >= 0), at, -1)
 
 
-def _add(chances: Floats, level: _Level, rows: Ints, context: Ints) -> None:
+def add_depth(chances: Floats, level: _Level, rows: Ints, context: Ints) -> None:
     """Interpolate one depth into the rows given: scale what was there and add what was seen."""
     chances[rows] *= level.rest[context][:, None]
     begin = level.first[context]

@@ -12,7 +12,7 @@ from partimento import theory
 from partimento.errors import RequestError, nearest
 from partimento.request import Blanks, Region, Request
 from partimento.sampling import generator
-from partimento.score import Controls, Key, Meter, Score, Tempo
+from partimento.score import BoolArray, Controls, Key, Meter, Score, Tempo
 
 NEW_TICKS_PER_QUARTER = 480
 
@@ -112,8 +112,23 @@ def _vary(request: Request, source: Score) -> Frame:
     tracks = _named(source, request.tracks)
     uniform = generator(request.seed, request.index, 3).random(len(source))
     stay = ~np.isin(source.track, tracks) | (uniform >= strength)
-    regions = tuple(Region(i, 0, source.end, request.open) for i in tracks)
-    return _cut(_with_chords(source, request, 0), regions, np.flatnonzero(stay).tolist(), False)
+    source = _with_chords(source, request, 0)
+    if stay.all():
+        return Frame(source, Blanks(), False)
+    regions = tuple(Region(i, start, end, request.open) for i in tracks for start, end in _gaps(source, i, stay))
+    return _cut(source, regions, np.flatnonzero(stay).tolist(), False)
+
+
+def _gaps(score: Score, track: int, stay: BoolArray) -> list[tuple[int, int]]:
+    """Where the notes of a track that are let go stood: from each onset to the next note that stays, or to the end."""
+    kept = np.unique(score.onset[stay & (score.track == track)])
+    gaps: list[tuple[int, int]] = []
+    for start in np.unique(score.onset[~stay & (score.track == track)]).tolist():
+        later = kept[kept > start]
+        end = int(later[0]) if len(later) else score.end
+        if not gaps or gaps[-1][1] <= start:
+            gaps.append((start, end))
+    return gaps
 
 
 # --- the parts ---------------------------------------------------------------------------------------------------

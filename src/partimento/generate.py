@@ -122,8 +122,9 @@ def _one(request: Request, model: Model, source: Score | None) -> Result:
 def _candidates(request: Request, model: Model, made: Frame, targets: list[_Target],
                 paths: Sequence[tuple[int, int]]) -> list[Candidate]:
     rngs = [generator(request.seed, request.index, *path) for path in paths]
+    blank = bool(made.blanks.regions)
     out = []
-    for fresh in model.fill(made.around, made.blanks, request, rngs):
+    for fresh in model.fill(made.around, made.blanks, request, rngs) if blank else [made.around.without_notes()]:
         score, new, moved = _finish(fresh, made, request)
         distance = sum(target.distance(score) for target in targets)
         distance += sum(not verdict.ok for _, verdict in _verdicts(request, made, score, new)) * 100.0

@@ -8,7 +8,7 @@ import pytest
 from partimento import checkpoint, controls, formats, frame, generate
 from partimento.models.base import LogProb, Model
 from partimento.models.random import Random
-from partimento.request import Result
+from partimento.request import Blanks, Result
 from partimento.score import Text
 from partimento.testing import check_model
 
@@ -53,7 +53,8 @@ def new_notes_outside_the_blank(monkeypatch):
     class Everywhere(Random):
         def fill(self, around, blanks, request, rngs):
             return [s.replace(onset=np.maximum(s.onset - 480, 0)) for s in super().fill(around, blanks, request, rngs)]
-    wrap(monkeypatch, generate.Blanks, "inside", lambda original, self, score, open=None: np.ones(len(score), bool))
+    wrap(monkeypatch, generate, "_clip", lambda original, new, kept, blanks, ranges: original(
+        new, kept, Blanks.everything(kept), ranges))
     return Everywhere
 
 
@@ -122,7 +123,8 @@ def the_tempo_is_rounded(monkeypatch):
 
 @fault("facts_hold_exactly")
 def one_bar_too_many(monkeypatch):
-    wrap(monkeypatch, frame, "_compose", lambda original, request: original(request.replace(bars=(request.bars or 16) + 1)))
+    wrap(monkeypatch, frame, "_compose",
+         lambda original, request: original(request.replace(bars=(request.bars or 16) + 1)))
     return Random
 
 

@@ -105,7 +105,7 @@ def test_repetition_by_hand():
     bar = [(0, 1, 60), (1, 1, 62), (2, 2, 64)]
     twice = bar + [(o + 4, d, p) for o, d, p in bar]
     assert features.repetition(line(twice)) == 1
-    half = bar + [(4, 1, 60), (5, 1, 62), (6, 2, 65)]
+    half = [*bar, (4, 1, 60), (5, 1, 62), (6, 2, 65)]
     assert features.repetition(line(half)) == pytest.approx(2 / 4)
     assert features.repetition(line(twice + [(o + 8, d, p + 1) for o, d, p in bar])) == pytest.approx(1 / 2)
     assert features.repetition(line(bar)) is None

@@ -56,7 +56,7 @@ _ROWS = (
     Control("dynamics", "velocity", 0, 21, 1.6, "how much the velocity varies: its standard deviation",
             features.dynamics),
     Control("repetition", "share", 0.14, 0.92, 0.04, "how much bars repeat bars before them", features.repetition),
-    Control("chromaticism", "share of time", 0, 0.19, 0.014, "how much sounds outside the diatonic scale that fits best",
+    Control("chromaticism", "share of time", 0, 0.19, 0.014, "how much sounds outside the best diatonic scale",
             features.chromaticism),
     Control("pitch_variety", "pitch classes a bar", 1.6, 6.7, 0.57, "how many different pitch classes begin in a bar",
             features.pitch_variety),

@@ -49,8 +49,8 @@ def mend_facts(score: Score, key: KeyName | None, chords: Sequence[Chord], movab
     `movable` (bool[n]) says which notes may be moved, `ranges` the lowest and highest pitch of each track, `notes`
     (bool[n]) on which notes the facts are to hold: the movable ones, unless said. Only pitches change, with two
     exceptions. A note for which no free pitch is left in its range (a chord of more notes than there is room for) is
-    dropped. A note that rings into a chord in which no pitch fits both is ended where that chord begins, unless
-    `shorten` is False; then the chord's verdict may stay false. No note is moved onto a pitch that sounds in its track
+    dropped. A note that rings into a chord where no pitch fits both is ended where that chord begins (and one that
+    rings below the final bass, where that begins), unless `shorten` is False; then the verdict may stay false. No note is moved onto a pitch that sounds in its track
     during the note. Drum tracks are left alone. As the order of the notes may change, masks of the old Score do not
     fit the new one.
 
@@ -64,7 +64,7 @@ def mend_facts(score: Score, key: KeyName | None, chords: Sequence[Chord], movab
         _chords(desk, chords, shorten)
     if key is not None:
         if finished:
-            _ending(desk, key)
+            _ending(desk, key, shorten)
         _scale(desk, key)
         _profile(desk, key)
     return desk.result()
@@ -194,21 +194,27 @@ def _keep_chords(desk: _Desk, tones: BoolArray, note: npt.NDArray[np.int64], cho
 # --- key -------------------------------------------------------------------------------------------------------
 
 
-def _ending(desk: _Desk, key: KeyName) -> None:
+def _ending(desk: _Desk, key: KeyName, shorten: bool) -> None:
     """Make the tonic the lowest of the last sounding notes, and keep it so."""
-    group = last_group(desk.onset, desk.onset + desk.duration, features.pitched(desk.score) & desk.alive).tolist()
+    mask = features.pitched(desk.score) & desk.alive
+    group = last_group(desk.onset, desk.onset + desk.duration, mask).tolist()
     if not group:
         return
+    last = int(desk.onset[mask].max())
     if desk.pitch[group].min() % 12 != key.tonic:
         options = [(cost, i, pitch, lifted) for i in group if desk.movable[i]
                    for pitch in desk.places(i, [key.tonic])[:6]
-                   for cost, lifted in [_bass_cost(desk, group, i, pitch)] if cost is not None]
+                   for cost, lifted in [_bass_cost(desk, group, i, pitch, last if shorten else 0)] if cost is not None]
         if not options:
             return
-        _, bass, pitch, lifted = min(options)
+        _, bass, pitch, lifted = min(options, key=lambda option: option[:3])
         desk.pitch[bass] = pitch
         for i, to in lifted:
-            desk.pitch[i] = to
+            if to is None:
+                desk.duration[i] = last - desk.onset[i]
+            else:
+                desk.pitch[i] = to
+        group = [i for i in group if (i, None) not in lifted]
     bottom = int(desk.pitch[group].min())
     for i in group:
         if desk.pitch[i] == bottom:
@@ -216,19 +222,26 @@ def _ending(desk: _Desk, key: KeyName) -> None:
         desk.low[i] = max(desk.low[i], bottom)
 
 
-def _bass_cost(desk: _Desk, group: list[int], bass: int, pitch: int) -> tuple[int | None, list[tuple[int, int]]]:
-    """Semitones moved when `bass` becomes the lowest note on `pitch`, and where notes now below it go; None: not so."""
-    cost, lifted, used = abs(pitch - int(desk.pitch[bass])), [], {pitch}
+Lifted = list[tuple[int, int | None]]
+
+
+def _bass_cost(desk: _Desk, group: list[int], bass: int, pitch: int, last: int) -> tuple[int | None, Lifted]:
+    """Semitones moved when `bass` becomes the lowest note on `pitch`, and where each note now below it goes.
+
+    None for the semitones: it cannot. None for a place: the note finds none, and ends at tick `last` instead.
+    """
+    cost, used = abs(pitch - int(desk.pitch[bass])), {pitch}
+    lifted: Lifted = []
     for i in group:
         if i == bass or desk.pitch[i] >= pitch:
             continue
         above = [p for p in desk.places(i, desk.liked) if p > pitch and p not in used] if desk.movable[i] else []
-        if not above:
+        if not above and (not desk.movable[i] or desk.onset[i] >= last):
             return None, []
-        lifted.append((i, above[0]))
-        used.add(above[0])
-        cost += abs(above[0] - int(desk.pitch[i]))
-    return cost + len(lifted), lifted
+        lifted.append((i, above[0] if above else None))
+        used.update(above[:1])
+        cost += 1 + (abs(above[0] - int(desk.pitch[i])) if above else 24)
+    return cost, lifted
 
 
 def _scale(desk: _Desk, key: KeyName) -> None:

@@ -47,7 +47,7 @@ def parse(data: bytes, *, max_notes: int = DEFAULT_MAX_NOTES) -> Reading:
     end = int(max(track.end + int(offset) for track, offset in zip(file.tracks, offsets, strict=True)))
     if end > MAX_TICK:
         raise ReadError(f"a piece must end by tick {MAX_TICK}; this one ends at {end}")
-    events = _Events.of(file, offsets)
+    events, riders = _Events.of(file, offsets).tidied(file)
     words = _Words(file, events, offsets)
     per_quarter, tempos = file.division, words.tempos
     if file.division >> 15:
@@ -62,7 +62,8 @@ def parse(data: bytes, *, max_notes: int = DEFAULT_MAX_NOTES) -> Reading:
                    for i, (program, channel) in enumerate(zip(programs, events.channels.tolist(), strict=True)))
     extras: dict[str, Any] = {
         "parts": tuple(zip(events.ports.tolist(), events.channels.tolist(), program_ticks, strict=True)),
-        "events": tuple(words.events), "raw": words.raw, "metronome": tuple(words.metronome), **release}
+        "events": tuple(words.events), "raw": words.raw, "riders": riders, **release,
+        "metronome": tuple((tick, *clocks) for tick, (clocks, usual) in words.metronome.items() if clocks != usual)}
     if words.title:
         extras["title"] = words.title
     try:
@@ -121,6 +122,44 @@ class _Events(NamedTuple):
             tick, part, status, one, two = tick[order], part[order], status[order], one[order], two[order]
         return cls(tick, part, (status & 0xF0).astype(np.uint8), one, two, (parts >> 12).astype(np.int32),
                    (parts >> 8 & 15).astype(np.int32), (parts & 0xFF).astype(np.int32))
+
+
+    def tidied(self, file: MidiFile) -> tuple[_Events, bytes]:
+        """Without the parts that play no note in a track that is not theirs, and what rides along instead.
+
+        Messages on a channel that plays elsewhere go to the first part that plays there; those on a channel that
+        plays nowhere ride along as int32 rows (tick, part, status, data1, data2). A track of its own, with a name
+        and no notes at all, stays a part.
+        """
+        count = len(self.chunks)
+        playing = np.zeros(count, bool)
+        playing[self.part[(self.status == 0x90) & (self.two > 0)]] = True
+        if playing.all():
+            return self, b""
+        host: dict[int, int] = {}                              # of a track chunk: its first part that plays
+        player: dict[tuple[int, int], int] = {}                # of a (port, channel): the first part that plays on it
+        places = list(zip(self.ports.tolist(), self.channels.tolist(), strict=True))
+        for part in np.flatnonzero(playing).tolist():
+            host.setdefault(int(self.chunks[part]), part)
+            player.setdefault(places[part], part)
+        named = {i for i, track in enumerate(file.tracks) if any(extra.kind == NAME for extra in track.extras)}
+        goes, rides = np.arange(count), np.zeros(count, bool)
+        for part in np.flatnonzero(~playing).tolist():
+            chunk = int(self.chunks[part])
+            alone = chunk not in host
+            if alone and chunk and chunk in named:
+                continue
+            goes[part] = player.get(places[part], host.get(chunk, part))
+            rides[part] = not alone and places[part] not in player
+        stays = np.flatnonzero(goes == np.arange(count))
+        part = np.searchsorted(stays, goes[self.part]).astype(np.int32)
+        aside = rides[self.part]
+        rows = np.stack([self.tick, part, self.status | self.channels[self.part], self.one, self.two], axis=1)[aside]
+        order = np.lexsort([self.tick, part])
+        order = order[~aside[order]]
+        moved = _Events(self.tick[order], part[order], self.status[order], self.one[order], self.two[order],
+                        self.chunks[stays], self.channels[stays], self.ports[stays])
+        return moved, rows.astype("<i4").tobytes()
 
 
 def _pair(events: _Events, file: MidiFile, offsets: Int64) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -229,7 +268,7 @@ class _Words:
         self.marks: list[Mark] = []
         self.texts: list[Text] = []
         self.events: list[tuple[int, int, bytes]] = []
-        self.metronome: list[tuple[int, int, int]] = []
+        self.metronome: dict[int, tuple[tuple[int, int], tuple[int, int]]] = {}    # as written, as usual
         self.raw: dict[str, bytes] = {}
         self.title = ""
         self.names = [""] * len(events.chunks)
@@ -287,9 +326,8 @@ class _Words:
             if len(data) < 2 or not data[0] or data[1] > 7:
                 return False
             self.meters.append(Meter(tick, data[0], 1 << data[1]))
-            clocks = (data[2], data[3]) if len(data) >= 4 else usual_metronome(data[0], 1 << data[1])
-            if clocks != usual_metronome(data[0], 1 << data[1]):
-                self.metronome.append((tick, *clocks))
+            usual = usual_metronome(data[0], 1 << data[1])
+            self.metronome[tick] = ((data[2], data[3]) if len(data) >= 4 else usual, usual)
         else:
             if len(data) < 2 or data[1] > 1 or not -7 <= (data[0] ^ 0x80) - 0x80 <= 7:
                 return False

@@ -106,6 +106,7 @@ def dumps(score: Score) -> bytes:
     kept = keep(score)
     extras = _extras(score)
     places = _places(kept, extras)
+    playing = np.bincount(kept.track, minlength=len(places)) > 0
     with_ports = any(port for port, _, _ in places)
     others = [_Others() for _ in range(len(places) + 1)]          # of the conductor's track, then of every part
     known = extras.get("raw", {})
@@ -113,7 +114,7 @@ def dumps(score: Score) -> bytes:
     for i, (track, (port, _, _)) in enumerate(zip(kept.tracks, places, strict=True)):
         if with_ports:
             others[i + 1].meta(0, _FIRST, PORT, bytes((port,)))
-        if track.name:
+        if track.name or not playing[i]:        # a part without notes is known as one by its name, even an empty one
             others[i + 1].meta(0, _FIRST, NAME, midi_text.encode(track.name, known))
     for tick, part, body in extras.get("events", ()):
         if 0 <= tick <= kept.end and -1 <= part < len(places) and not (with_ports and body[0] == DEVICE_NAME):
@@ -126,11 +127,15 @@ def dumps(score: Score) -> bytes:
     parts = np.arange(len(places) + 1)
     cut, note_cut = np.searchsorted(rows[:, 1], parts), np.searchsorted(all_notes[:, 4], parts)
     release = _releases(extras)
+    riders = np.frombuffer(extras.get("riders", b""), "<i4").reshape(-1, 5)
+    riders = riders[np.argsort(riders[:, 1], kind="stable")]
+    rider_cut = np.searchsorted(riders[:, 1], parts)
     chunks = [_chunk(_messages([]), others[0], kept.end)]
     for i, (_, channel, program_tick) in enumerate(places):
         notes = all_notes[note_cut[i]:note_cut[i + 1]]
         controls = _with_program(rows[cut[i]:cut[i + 1]], kept.tracks[i].program, program_tick, notes)
-        messages = _messages([_note_messages(notes, channel, release), _control_messages(controls, channel)])
+        messages = _messages([_note_messages(notes, channel, release), _control_messages(controls, channel),
+                              _rider_messages(riders[rider_cut[i]:rider_cut[i + 1] if playing[i] else 0], channel, kept.end)])
         chunks.append(_chunk(messages, others[i + 1], kept.end))
     head = b"MThd" + b"".join(n.to_bytes(size, "big") for n, size in (
         (6, 4), (1, 2), (min(len(chunks), 0xFFFF), 2), (score.ticks_per_quarter, 2)))
@@ -257,6 +262,13 @@ def _control_messages(rows: npt.NDArray[np.int32], channel: int) -> _Messages:
     body[:, 1] = np.where(bend, (value + 8192) & 127, np.where(single, value, number))
     body[:, 2] = np.where(bend, (value + 8192) >> 7, value)
     return _Messages(rows[:, 0].astype(np.int64), np.full(len(rows), _CONTROL, np.int8), np.arange(len(rows)), body)
+
+
+def _rider_messages(rows: npt.NDArray[np.int32], channel: int, end: int) -> _Messages:
+    """Messages on channels that play nowhere, which rode along with a track."""
+    rows = rows[(rows[:, 2] & 15 != channel) & (rows[:, 0] <= end)]
+    return _Messages(rows[:, 0].astype(np.int64), np.full(len(rows), _CONTROL, np.int8),
+                     np.arange(len(rows)) - MAX_TICK, rows[:, 2:].astype(np.uint8))
 
 
 def _with_program(rows: npt.NDArray[np.int32], program: int, tick: int, notes: npt.NDArray[np.int32]

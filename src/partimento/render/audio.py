@@ -26,8 +26,9 @@ from partimento.score import Score
 FORMATS = {"wav": ("WAV", "PCM_16"), "flac": ("FLAC", "PCM_16"), "ogg": ("OGG", "VORBIS"),
            "mp3": ("MP3", "MPEG_LAYER_III")}
 PEAK = 10 ** (-1 / 20)  # 1 dB below full scale
+LONGEST = 3600.0  # seconds of music in one file
 LONGEST_TAIL = 12.0  # seconds that may sound after the end
-WET = 0.16  # of the reverb beside the dry sound, by energy of its impulse response
+WET = 0.03  # of the reverb: its impulse response has this root energy; about −13 dB beside the dry sound of a song
 REVERB_SECONDS = 1.4
 
 
@@ -61,12 +62,17 @@ def render_audio(score: Score, *, soundfont: str | os.PathLike[str] | Bank | Non
     """
     if not 8000 <= rate <= 192000:
         raise RequestError(f"the sample rate must lie in 8000..192000; got {rate}")
+    seconds = float(score.seconds(score.end))
+    if seconds > LONGEST:
+        raise RequestError(f"a piece must last at most {LONGEST // 60:.0f} minutes to be played; "
+                           f"this one lasts {seconds / 60:.0f}")
     bank = _bank(soundfont)
-    length = round(rate * float(score.seconds(score.end)))
+    length = round(rate * seconds)
     if not len(score) or not length:
         return np.zeros((length, 2), np.float32)
-    dry = _mix(score, bank, rate, length + round(LONGEST_TAIL * rate))
-    mixed = _reverberated(dry, rate) if reverb else dry
+    mixed = _mix(score, bank, rate, length + round(LONGEST_TAIL * rate))
+    if reverb:
+        _add_room(mixed, rate)
     if loop:
         turns = -(-mixed.shape[1] // length)
         mixed = np.pad(mixed, ((0, 0), (0, turns * length - mixed.shape[1]))).reshape(2, turns, length).sum(axis=1)
@@ -170,7 +176,6 @@ def _mix(score: Score, bank: Bank, rate: int, limit: int) -> FloatArray:
     play = Performance.of(score, rate)
     groups = _strikes(play, bank)
     loudest = max((max(strike.left, strike.right) for group in groups.values() for strike in group), default=0)
-    volumes = [_volume(channel, limit, rate) for channel in play.channels]
     releases = functools.cache(lambda seconds: _release(seconds, rate))
     out = np.zeros((2, limit), np.float32)
     scratch = np.empty(limit, np.float32)
@@ -187,7 +192,8 @@ def _mix(score: Score, bank: Bank, rate: int, limit: int) -> FloatArray:
                 wave = sf_voice.render_wave(bank, tone, n, rate, bend)
                 held = wave[:len(envelope)] * envelope[:len(wave)]
             if max(strike.left, strike.right) > 1e-4 * loudest:
-                _add(out, scratch, strike, wave, held, envelope, releases(strike.release), volumes[strike.track])
+                volume = _volume(play.channels[strike.track], strike.start, n, rate)
+                _add(out, scratch, strike, wave, held, envelope, releases(strike.release), volume)
     return out
 
 
@@ -208,7 +214,7 @@ def _add(out: FloatArray, scratch: FloatArray, strike: _Strike, wave: FloatArray
                 np.multiply(wave[h:h + tail], release[:tail], out=part[h:])
                 part[h:] *= envelope[h] * np.float32(gain)
             if not isinstance(volume, float):
-                part *= volume[start:start + h + tail]
+                part *= volume[:h + tail]
         out[side, start:start + h + tail] += part
         last = gain
 
@@ -219,13 +225,11 @@ def _release(seconds: float, rate: int) -> FloatArray:
     return sf_voice.exponential(n, -sf_voice.SILENT_DB / n)
 
 
-def _volume(channel: Channel, n: int, rate: int) -> float | FloatArray:
-    """The channel's amplitude: one number, or one a sample where volume or expression moves."""
-    steps = channel.volume
-    ruling = steps.value[np.append(np.diff(steps.sample) > 0, True)]
-    if (ruling == ruling[0]).all():
-        return float(ruling[0])
-    return steps.curve(0, n, rate // 200)
+def _volume(channel: Channel, start: int, n: int, rate: int) -> float | FloatArray:
+    """The channel's amplitude over a voice: one number, or one a sample where volume or expression moves."""
+    glide = rate // 200
+    value = channel.volume.during(start - glide, n + glide)[1]
+    return float(value[-1]) if (value == value[-1]).all() else channel.volume.curve(start, n, glide)
 
 
 def _bend(channel: Channel, strike: _Strike, vibrato: Lfo, n: int, rate: int) -> npt.NDArray[np.float64]:
@@ -264,19 +268,15 @@ def _room(rate: int) -> tuple[npt.NDArray[np.complex64], int, int]:
     return np.fft.rfft(impulse, size).astype(np.complex64), n, size
 
 
-def _reverberated(dry: FloatArray, rate: int) -> FloatArray:
-    """`dry` (float32[2, n]) with a small hall added, by convolution in blocks; the tail is kept."""
+def _add_room(sound: FloatArray, rate: int) -> None:
+    """Add a small hall to `sound` (float32[2, n]) in place, by convolution in blocks, the last one first."""
     spectrum, n, size = _room(rate)
     block = size - n
-    out = np.zeros((2, dry.shape[1] + n), np.float32)
-    out[:, :dry.shape[1]] = dry
-    mono = dry.sum(axis=0)
-    for start in range(0, len(mono), block):
-        part = mono[start:start + block]
+    for start in reversed(range(0, sound.shape[1], block)):
+        part = sound[:, start:start + block].sum(axis=0)
         if part.any():
-            wet = np.fft.irfft(np.fft.rfft(part, size) * spectrum, size)[:, :len(part) + n]
-            out[:, start:start + wet.shape[1]] += wet
-    return out
+            into = sound[:, start:start + size]
+            into += np.fft.irfft(np.fft.rfft(part, size) * spectrum, size)[:, :into.shape[1]]
 
 
 # --- files ---------------------------------------------------------------------------------------------------

@@ -47,10 +47,11 @@ class Steps:
         at, value = self.during(start - glide, n + glide)
         edges = np.clip(np.append(at, n + glide) - glide, 0, n)
         edges[0] = 0
-        out = np.repeat(value.astype(np.float32), np.diff(edges))
-        for i in range(1, len(at)):
+        out = np.empty(n, np.float32)
+        for i in range(len(at)):
+            out[edges[i]:edges[i + 1]] = value[i]
             first, last = at[i] - glide, min(at[i], at[i + 1] - glide if i + 1 < len(at) else n)
-            if first < last and value[i] != value[i - 1]:
+            if i and first < last and value[i] != value[i - 1]:
                 ramp = np.linspace(value[i - 1], value[i], last - first, endpoint=False, dtype=np.float32)
                 out[max(first, 0):last] = ramp[max(-first, 0):][:max(0, n - max(first, 0))]
         return out

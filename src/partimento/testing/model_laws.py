@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -128,12 +129,13 @@ def saved_is_the_same_in_a_new_process(subject: Subject) -> None:
                 "result = generate.generate(Request.from_json(sys.argv[2]), loaded.model)[0]\n"
                 "print(formats.to_bytes(generate.stamped(result)).hex())\n"
                 "import dataclasses\nprint(json.dumps(dataclasses.asdict(loaded.model.config), sort_keys=True))")
-        done = subprocess.run([sys.executable, "-c", code, str(path), request.to_json()], cwd=folder,
+        there = {**os.environ, "PYTHONPATH": os.pathsep.join(str(Path(p).resolve()) for p in sys.path if p)}
+        done = subprocess.run([sys.executable, "-c", code, str(path), request.to_json()], cwd=folder, env=there,
                               capture_output=True, text=True, check=False)
         expect(done.returncode == 0, f"the new process failed: {done.stderr.strip().splitlines()[-1:]}")
         here = formats.to_bytes(generate.stamped(generate.generate(request, subject.model)[0])).hex()
-        there, config = done.stdout.split("\n")[:2]
-        expect(here == there, "the loaded model composes other music")
+        music, config = done.stdout.split("\n")[:2]
+        expect(here == music, "the loaded model composes other music")
         wanted = json.dumps(dataclasses.asdict(subject.model.config), sort_keys=True)
         expect(config == wanted, f"the settings came back as {config}, not {wanted}")
 

@@ -1,0 +1,322 @@
+"""A whole line drawn or weighed with conditions: backward values over the stored contexts of a mixture of n-grams."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from partimento.counting import (
+    MISSING,
+    NO_INTERVAL,
+    SHIFT,
+    Bools,
+    Columns,
+    Floats,
+    Ints,
+    Mixture,
+    add_depth,
+    find_context,
+)
+from partimento.errors import ModelError
+from partimento.sampling import draw, shape
+
+
+
+class _Ahead(NamedTuple):
+    """Chance of meeting every condition later, by the symbol chosen now and the symbols before it.
+
+    `floor` (float[size]) is by the symbol alone; `levels[d]` holds sorted packed (symbol, last, …) of d + 1 symbols and
+    their chances, which overrule the shallower ones.
+    """
+
+    floor: Floats
+    levels: list[tuple[Ints, Floats]]
+
+
+@dataclasses.dataclass
+class Line:
+    """A line to be written at places 0…n − 1, from place `start` on, after the symbols `before` (the last one first).
+
+    `outside` gives the context columns (int[n] each) and `groups` (int[n]) the weights at each place. A symbol moves
+    on by `jump[symbol]` places, or by one where that is None; with jumps, all symbols that reach past the last place
+    are one: the end. Symbols outside `legal` (bool[n, size]) cannot be and their chance goes to the others; symbols
+    outside `allowed` (bool[n, size]) do not happen to come: the line is drawn given that.
+    """
+
+    mixture: Mixture
+    outside: Columns
+    groups: npt.NDArray[Any]
+    before: tuple[int, ...] = ()
+    start: int = 0
+    jump: Ints | None = None
+    legal: Bools | None = None
+    allowed: Bools | None = None
+
+    def __post_init__(self) -> None:
+        mixture = self.mixture
+        self.places = len(self.groups)
+        self.outside = {name: np.asarray(self.outside[name]) for name in mixture.names}
+        self.before = (tuple(self.before) + (MISSING,) * mixture.order)[:mixture.order]
+        self._values = mixture.values(self.outside, np.full((self.places, max(mixture.order, 1)), MISSING))
+        self._jump = np.ones(mixture.size, np.int64) if self.jump is None else self.jump
+        bound = np.flatnonzero(~self.allowed.all(axis=1)) if self.allowed is not None else np.zeros(0, np.int64)
+        self._last = int(bound[-1]) if len(bound) else -1
+
+    # --- probability -----------------------------------------------------------------------------------------
+
+    def log_prob(self, symbols: Sequence[int]) -> float:
+        """Log-probability in nats of the whole line, given the conditions; −inf where it breaks one."""
+        places, history = self._walk(symbols)
+        values = self.mixture.values({n: c[places] for n, c in self.outside.items()}, history)
+        chances = self.mixture.mixed(values, history, self.groups[places])
+        if self.legal is not None:
+            chances = chances * self.legal[places]
+            chances /= chances.sum(axis=1, keepdims=True)
+        if self.allowed is not None:
+            chances = chances * self.allowed[places]
+        picked = chances[np.arange(len(symbols)), np.asarray(symbols, np.intp)]
+        if self.jump is not None and len(places):
+            ends = places[-1] + self.jump >= self.places
+            if ends[symbols[-1]]:
+                picked[-1] = chances[-1, ends].sum()
+        with np.errstate(divide="ignore"):
+            total = float(np.log(picked).sum())
+        return total if self._last < self.start else total - float(np.log(self.chance()))
+
+    def chance(self) -> float:
+        """Probability that a line drawn without the conditions would meet them all."""
+        if self._last < self.start:
+            return 1.0
+        ahead = self._backward()[self.start]
+        chances, legal_sum = self._here(self.start, self.before)
+        return float((chances * self._met(ahead, self.before)).sum() / legal_sum)
+
+    def _walk(self, symbols: Sequence[int]) -> tuple[Ints, Ints]:
+        order = max(self.mixture.order, 1)
+        line = np.concatenate([np.array((self.before + (MISSING,) * order)[:order][::-1], np.int64),
+                               np.asarray(symbols, np.int64)])
+        history = np.stack([line[order - j - 1:len(line) - j - 1] for j in range(order)], axis=1)
+        steps = self._jump[np.asarray(symbols, np.intp)]
+        return self.start + np.cumsum(steps) - steps, history
+
+    # --- drawing ---------------------------------------------------------------------------------------------
+
+    def draw(self, rng: np.random.Generator, temperature: float = 1.0, top_p: float = 1.0) -> list[int]:
+        """A line drawn from the model, given the conditions; one uniform a symbol."""
+        aheads = self._backward() if self._last >= self.start else {}
+        place, history, out = self.start, self.before, []
+        while place < self.places:
+            chances, _ = self._here(place, history)
+            if place in aheads:
+                chances = chances * self._met(aheads[place], history)
+            if not chances.sum() > 0:
+                raise ModelError("the pinned notes leave this line no way that the model can take")
+            symbol = draw(shape(chances, temperature, top_p), rng.random())
+            out.append(symbol)
+            history = (symbol, *history[:-1]) if self.mixture.order else ()
+            place += int(self._jump[symbol])
+        return out
+
+    def at(self, place: int, history: Sequence[int]) -> npt.NDArray[np.int16]:
+        """int16[views, depth]: the values of the context columns at one place."""
+        values = self._values[:, place].copy()
+        self.mixture.fill_own(values, {n: int(c[place]) for n, c in self.outside.items()}, history)
+        return values
+
+    def _here(self, place: int, history: Sequence[int]) -> tuple[Floats, float]:
+        """Chances (float[size]) of the legal and allowed symbols, and the sum over the legal ones."""
+        chances = self.mixture.one(self.at(place, history), history, int(self.groups[place]))
+        if self.legal is not None:
+            chances = chances * self.legal[place]
+        total = float(chances.sum())
+        return (chances if self.allowed is None else chances * self.allowed[place]), total
+
+    # --- backward values -------------------------------------------------------------------------------------
+
+    def _met(self, ahead: _Ahead, history: Sequence[int]) -> Floats:
+        """float[size]: the chance that all conditions after the next symbol are met, for each next symbol."""
+        width = self.mixture.size + 1
+        out = ahead.floor.copy()
+        packed, symbols = 0, np.arange(self.mixture.size)
+        for d, (keys, chances) in enumerate(ahead.levels):
+            if d:
+                packed = packed * width + history[d - 1] + 1
+            found = _where(keys, (symbols + 1) * width ** d + packed)
+            out[found >= 0] = chances[found[found >= 0]]
+        return out
+
+    def _backward(self) -> dict[int, _Ahead]:
+        """What lies ahead of every place from `start` to the last one with a condition."""
+        size, width = self.mixture.size, self.mixture.size + 1
+        waiting: dict[int, list[list[tuple[Ints, Floats]]]] = {}
+        roots: dict[int, float] = {}
+        out: dict[int, _Ahead] = {}
+        for place in range(self._last, self.start - 1, -1):
+            target = place + self._jump
+            floor = np.where(target > self._last, 1.0, 0.0)
+            for symbol in np.flatnonzero(target <= self._last):
+                floor[symbol] = roots.get(int(target[symbol]), 0.0)
+            levels = []
+            for parts in waiting.pop(place, []):
+                keys = np.concatenate([k for k, _ in parts])
+                order = np.argsort(keys)
+                levels.append((keys[order], np.concatenate([c for _, c in parts])[order]))
+            out[place] = _Ahead(floor, levels)
+            if place == self.start:
+                break
+            root, nodes = self._values_at(place, out[place])
+            roots[place] = root
+            for d, (keys, chances) in enumerate(nodes):
+                firsts = keys // width ** d - 1
+                begins = np.flatnonzero(np.concatenate([[True], firsts[1:] != firsts[:-1]]))
+                for begin, end in zip(begins, np.append(begins[1:], len(keys)), strict=True):
+                    origin = place - int(self._jump[firsts[begin]]) if firsts[begin] >= 0 else -1
+                    if self.start <= origin:
+                        bins = waiting.setdefault(origin, [])
+                        while len(bins) <= d:
+                            bins.append([])
+                        bins[d].append((keys[begin:end], chances[begin:end]))
+        return out
+
+    def _possible(self, place: int, lag: int) -> Bools | None:
+        """bool[size + 1]: which symbols (0 is none) may stand `lag` symbols before `place`; None: any."""
+        size = self.mixture.size
+        out = np.zeros(size + 1, bool)
+        if self.jump is None:
+            at = place - lag
+            if at < self.start:
+                out[self.before[lag - 1 - (place - self.start)] + 1] = True
+            else:
+                out[1:] = True
+                for mask in (self.legal, self.allowed):
+                    if mask is not None:
+                        out[1:] &= mask[at]
+            return out
+        if lag > 1:
+            return None
+        at_each = place - self._jump
+        inside = at_each >= self.start
+        out[1:] = inside
+        for mask in (self.legal, self.allowed):
+            if mask is not None:
+                out[1:][inside] &= mask[at_each[inside], np.flatnonzero(inside)]
+        return out
+
+    def _values_at(self, place: int, ahead: _Ahead) -> tuple[float, list[tuple[Ints, Floats]]]:
+        """Chance of meeting all conditions from `place` on, for every stored history there, the shortest first.
+
+        A history that no view and nothing ahead tells apart from a shorter one has that one's chance, so only the
+        histories that do make a difference are kept: packed (last, last but one, …), one array a length.
+        """
+        mixture, width = self.mixture, self.mixture.size + 1
+        group = min(int(self.groups[place]), len(mixture.weights) - 1)
+        fronts = [_Front(mixture, v, self._values[v, place], {n: int(c[place]) for n, c in self.outside.items()})
+                  for v in range(len(mixture.views)) if mixture.weights[group, v] > 0]
+        packed, history = np.zeros(1, np.int64), np.zeros((1, 0), np.int64)
+        met = ahead.floor[None].copy()
+        out: list[tuple[Ints, Floats]] = []
+        root = 0.0
+        for length in range(mixture.order + 1):
+            if length:
+                new = [front.longer(length, packed, history, width) for front in fronts]
+                if length == 1:
+                    new = [np.arange(width)]
+                elif length < len(ahead.levels):
+                    new.append(ahead.levels[length][0] % width ** length)
+                keys = np.unique(np.concatenate(new))
+                possible = self._possible(place, length)
+                if possible is not None:
+                    keys = keys[possible[keys % width]]
+                parent = _where(packed, keys // width)
+                keys, parent = keys[parent >= 0], parent[parent >= 0]
+                if not len(keys):
+                    break
+                packed, history = keys, np.concatenate([history[parent], (keys % width - 1)[:, None]], axis=1)
+                met = met[parent]
+                for front in fronts:
+                    front.take(parent)
+            if length < len(ahead.levels):
+                keys, chances = ahead.levels[length]
+                node = _where(packed, keys % width ** length)
+                met[node[node >= 0], (keys // width ** length - 1)[node >= 0]] = chances[node >= 0]
+            for front in fronts:
+                front.advance(length, history)
+            if length == 0 and mixture.order:
+                continue
+            last = history[:, 0] if length else np.full(1, MISSING)
+            chances = np.zeros((len(packed), mixture.size))
+            for front in fronts:
+                chances += mixture.weights[group, front.view] * (
+                    mixture.absolute(front.chances, last) if mixture.views[front.view].relative else front.chances)
+            if self.legal is not None:
+                chances *= self.legal[place]
+            total = chances.sum(axis=1)
+            if self.allowed is not None:
+                chances *= self.allowed[place]
+            value = np.einsum("ij,ij->i", chances, met) / total
+            if length:
+                out.append((packed, value))
+            else:
+                root = float(value[0])
+        return root, out
+
+
+class _Front:
+    """How far one view has gone down its contexts at one place, for every history of the length reached."""
+
+    def __init__(self, mixture: Mixture, view: int, values: npt.NDArray[np.int16], outside: Mapping[str, int]) -> None:
+        self.mixture, self.view, self.values, self.outside = mixture, view, values, outside
+        self.columns = mixture.columns[view]
+        self.done = 0
+        self.context = np.array([view], np.int64)
+        size = mixture.alphabet(view)
+        self.chances = np.full((1, size), 1.0 / size)
+        add_depth(self.chances, mixture.levels[0], np.zeros(1, np.int64), self.context)
+
+    def longer(self, length: int, packed: Ints, history: Ints, width: int) -> Ints:
+        """Packed histories one symbol longer that this view has stored after those reached."""
+        if self.done == len(self.columns) or self.columns[self.done].reach != length:
+            return np.zeros(0, np.int64)
+        name, _, minus = self.columns[self.done]
+        key = self.mixture.levels[self.done + 1].key
+        nodes = np.flatnonzero(self.context >= 0)
+        begin = np.searchsorted(key, self.context[nodes] << 16)
+        count = np.searchsorted(key, (self.context[nodes] + 1) << 16) - begin
+        node = np.repeat(nodes, count)
+        value = (key[np.arange(len(node)) + np.repeat(begin - (np.cumsum(count) - count), count)] & 0xFFFF) - SHIFT
+        if minus:
+            above = history[node, length - 2] if not name else np.full(len(node), self.outside[name])
+            value = np.where(value == NO_INTERVAL, MISSING, above - value)
+        valid = (value >= MISSING) & (value < width - 1)
+        return np.asarray(packed[node[valid]] * width + value[valid] + 1)
+
+    def take(self, parent: Ints) -> None:
+        """Go on with longer histories, each after its parent."""
+        self.context, self.chances = self.context[parent], self.chances[parent]
+
+    def advance(self, length: int, history: Ints) -> None:
+        """Go down every column that a history of this length can answer."""
+        while self.done < len(self.columns) and self.columns[self.done].reach <= length:
+            name, lag, minus = self.columns[self.done]
+            value = np.full(len(history), self.outside[name], np.int64) if name else (
+                history[:, lag - 1] if lag else np.full(len(history), self.values[self.done], np.int64))
+            if minus:
+                less = history[:, minus - 1]
+                value = np.where((value < 0) | (less < 0), NO_INTERVAL, value - less)
+            self.done += 1
+            self.context = find_context(self.mixture.levels[self.done].key, self.context, value)
+            alive = np.flatnonzero(self.context >= 0)
+            if len(alive):
+                add_depth(self.chances, self.mixture.levels[self.done], alive, self.context[alive])
+
+
+def _where(ordered: Ints, wanted: Ints) -> Ints:
+    """Where each wanted value stands in a sorted array, or −1."""
+    if not len(ordered):
+        return np.full(len(wanted), -1, np.int64)
+    at = np.minimum(np.searchsorted(ordered, wanted), len(ordered) - 1)
+    return np.where(ordered[at] == wanted, at, -1)
