@@ -2,15 +2,16 @@
 #
 #   make demo        a new piece, as MIDI, sound and picture, in demo/
 #   make test        the tests            make test-slow   those that take minutes
+#   make test-lowest the tests, with the oldest release of everything that pyproject.toml admits
 #   make lint        ruff, and mypy as on Linux and as on Windows
 #   make check       lint, wheels for every system, size and start-up time
 #   make bench       timings beside other programs, into bench/RESULTS.md
 #   make tables      published tables, a row at a time; goes on where it stopped
 #   make gallery     pieces from every family, in gallery/
-#   make fuzz        damaged files at the readers
+#   make fuzz        damaged files at the readers for four minutes
 #   make clean       forget everything that was made here
 
-.PHONY: demo test test-slow lint check bench tables gallery fuzz hooks clean
+.PHONY: demo test test-slow test-lowest lint check bench tables gallery fuzz hooks clean
 .DELETE_ON_ERROR:
 
 # The timings and the seeds hold at one thread a process; the tests run one process a core.
@@ -32,6 +33,9 @@ test: $(VENV)/dev
 test-slow: $(VENV)/dev
 	$(PY) -m pytest -m slow --durations 20 $(ARGS)
 
+test-lowest: $(VENV)/dev
+	$(PY) checks/lowest.py $(ARGS)
+
 lint: $(VENV)/dev
 	$(PY) -m ruff check
 	$(PY) -m mypy
@@ -51,13 +55,14 @@ gallery: $(VENV)/base
 	$(PY) checks/gallery.py gallery
 
 fuzz: $(VENV)/dev
-	$(PY) checks/fuzz.py $(ARGS)
+	$(PY) bench/fuzz_midi.py --seconds 120 --engine plain $(ARGS)
+	$(PY) bench/fuzz_midi.py --seconds 120 --native guarded $(ARGS)
 
 hooks: $(VENV)/dev
 	$(PY) -m pre_commit install
 
 clean:
-	rm -rf $(VENV) build dist demo gallery out fuzz .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist demo gallery out .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find src tests bench checks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One stamp a set of packages: written last, so a setup that was interrupted is done again.

@@ -33,13 +33,13 @@ def installed(folder: Path) -> Path:
     (wheel,) = folder.glob("partimento-*.whl")
     print(f"{wheel.name}: {wheel.stat().st_size / 1e6:.2f} MB")
     venv.create(folder / "env", with_pip=False)
-    subprocess.run([*pip, "--python", str(python(folder)), "install", str(wheel)], check=True)
+    subprocess.run([*pip, "--python", str(environment_python(folder)), "install", str(wheel)], check=True)
     code = "import sysconfig; print(sysconfig.get_path('purelib'))"
-    shown = subprocess.run([str(python(folder)), "-c", code], capture_output=True, text=True, check=True)
+    shown = subprocess.run([str(environment_python(folder)), "-c", code], capture_output=True, text=True, check=True)
     return Path(shown.stdout.strip())
 
 
-def python(folder: Path) -> Path:
+def environment_python(folder: Path) -> Path:
     """Return the interpreter of the new environment."""
     return folder / "env" / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
 
@@ -74,10 +74,10 @@ def main() -> int:
             print(f"{package:22} {size / 1e6:8.2f} MB")
         total = found.total() / 1e6
         print(f"{'base install':22} {total:8.2f} MB (at most {MAX_MB})")
-        run = [str(python(folder)), "-c"]
+        run = [str(environment_python(folder)), "-c"]
         bare = seconds([*run, "pass"], folder)
         loaded = seconds([*run, "import partimento"], folder)
-        shown = seconds([str(python(folder).with_name("partimento")), "--version"], folder)
+        shown = seconds([str(environment_python(folder).with_name("partimento")), "--version"], folder)
         print(f"{'import partimento':22} {loaded - bare:8.3f} s (at most {MAX_IMPORT_SECONDS}) after Python's start")
         print(f"{'partimento --version':22} {shown:8.3f} s, Python's start of {bare:.3f} s included")
         wrong = sorted(NEVER & {package.lower() for package in found})

@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from partimento import __version__, checkpoint
-from partimento.data.corpus import Change, Corpus, load
+from partimento.data.corpus import Corpus, load, rebarring
 from partimento.data.split import Group
 from partimento.errors import ModelError, PartimentoError
 from partimento.formats.reading import DEFAULT_MAX_NOTES
 from partimento.models.base import Model, Piece, Progress, Report, family
 from partimento.request import platform_string
 from partimento.settings import config_from_json
-from partimento.theory import parse_meter
 
 MAX_SCORED = 200        # pieces of the validation side that the likelihood is taken on
 Music = str | os.PathLike[str] | Corpus | Sequence[Piece]
@@ -86,7 +85,7 @@ def train(music: Music, *, model: str | Model = "markov", out: str | os.PathLike
     if isinstance(music, (str, os.PathLike)):
         corpus: Corpus | None = load(
             music, valid_share=valid_share, seed=seed, workers=workers, max_notes=max_notes, licence=licence,
-            source=source, group=group, given_split=given_split, change=_rebar(input_meter, input_downbeat),
+            source=source, group=group, given_split=given_split, change=rebarring(input_meter, input_downbeat),
             progress=watch)
     else:
         corpus = music if isinstance(music, Corpus) else None
@@ -155,15 +154,6 @@ def _model(model: str | Model, settings: Mapping[str, Any]) -> Model:
         return model
     kind = family(model)
     return kind(config_from_json(kind.Config, settings))
-
-
-def _rebar(meter: str | None, downbeat: float | None) -> Change | None:
-    if meter is None and downbeat is None:
-        return None
-    from partimento.formats import rebar
-
-    said = parse_meter(meter) if meter else None
-    return lambda score: rebar(score, said, downbeat)
 
 
 def _notes(model: Model, corpus: Corpus | None, stopped_reading: bool, stopped: bool) -> tuple[str, ...]:

@@ -150,7 +150,7 @@ def write(results: Sequence[Result], out: str | os.PathLike[str] = ".", *, makes
     if "html" in makes:
         where = folder / ("index.html" if Path(out).suffix == "" else f"{stems[0]}.html")
         panels = [_panel(result, stem, soundfont) for result, stem in zip(results, stems, strict=True)]
-        page.write_page(panels, where, title=f"partimento: {results[0].request.verb}")
+        page.write_page(panels, where, title=f"partimento: {results[0].request.verb}", settings=_settings(results[0]))
         written.append(where)
     return written
 
@@ -165,8 +165,8 @@ def render(score: Score, path: str | os.PathLike[str], *, soundfont: str | None 
     if make in ("png", "svg"):
         return roll.write_roll(score, target, title=target.stem)
     if make == "html":
-        sound = audio.audio_bytes(score, "ogg", soundfont=soundfont, loop=loop)
-        panel = page.Panel(title=target.stem, score=score, audio=sound, audio_type="audio/ogg", loop=loop)
+        kind, sound = _sound(score, soundfont, loop)
+        panel = page.Panel(title=target.stem, score=score, audio=sound, audio_type=kind, loop=loop)
         return page.write_page([panel], target, title=target.stem)
     return audio.write_audio(score, target, soundfont=soundfont, loop=loop)
 
@@ -234,11 +234,24 @@ def _write_one(result: Result, path: Path, make: str, soundfont: str | None) -> 
 
 
 def _panel(result: Result, stem: str, soundfont: str | None) -> page.Panel:
-    sound = audio.audio_bytes(result.score, "ogg", soundfont=soundfont, loop=result.request.loop)
+    kind, sound = _sound(result.score, soundfont, result.request.loop)
     return page.Panel(title=stem, score=result.score, asked_got=result.rows,
                       downloads={f"{stem}.mid": formats.to_bytes(generate.stamped(result))}, audio=sound,
-                      audio_type="audio/ogg", note=" ".join(f"{n[0].upper()}{n[1:]}." for n in result.notes),
+                      audio_type=kind, note=" ".join(f"{n[0].upper()}{n[1:]}." for n in result.notes),
                       shaded=_shaded(result), new=_new(result), loop=result.request.loop)
+
+
+def _settings(result: Result) -> dict[str, object]:
+    """What the head of the page says of how the pieces were made."""
+    request = result.request
+    return {"model": request.model, "seed": request.seed, "temperature": request.temperature,
+            "made by": result.platform}
+
+
+def _sound(score: Score, soundfont: str | None, loop: bool) -> tuple[str, bytes]:
+    """What every browser plays: MP3; for a loop FLAC, which keeps the exact sample count."""
+    make, kind = ("flac", "audio/flac") if loop else ("mp3", "audio/mpeg")
+    return kind, audio.audio_bytes(score, make, soundfont=soundfont, loop=loop)
 
 
 def _shaded(result: Result) -> tuple[tuple[int, int, int], ...]:

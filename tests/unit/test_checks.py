@@ -1,9 +1,10 @@
-"""The house's own tools: the bench runner keeps what it should, an archive is unpacked whole, damage is survived."""
+"""The house's own tools: the bench runner keeps what it should, and an archive of music is unpacked whole."""
 
 from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -79,7 +80,7 @@ def test_a_bench_keeps_old_rows_and_says_what_was_skipped(tmp_path: Path) -> Non
 
 def test_an_archive_is_unpacked_whole_and_once(tmp_path: Path) -> None:
     song = tmp_path / "song.mid"
-    song.write_bytes(b"MThd" * 1000)
+    song.write_bytes(random.Random(0).randbytes(1000))
     archive = tmp_path / "few.tar.xz"
     with tarfile.open(archive, "w:xz") as tar:
         for number in range(20):
@@ -90,16 +91,10 @@ def test_an_archive_is_unpacked_whole_and_once(tmp_path: Path) -> None:
     assert len(list(folders[0].iterdir())) == 20
     assert len(list((tmp_path / "cache").iterdir())) == 1
     song.unlink()
-    archive.write_bytes(archive.read_bytes()[:-40])  # damaged: nothing half-unpacked is left
+    archive.write_bytes(archive.read_bytes()[:600])  # cut inside its songs: nothing half-unpacked is left
     try:
         music_sets.unpacked(archive, tmp_path / "cache")
     except (EOFError, OSError, tarfile.TarError):
         assert len(list((tmp_path / "cache").iterdir())) == 1
     else:
         raise AssertionError("a truncated archive was taken for a whole one")
-
-
-def test_damaged_files_are_scores_or_clear_errors(tmp_path: Path) -> None:
-    done = python(ROOT / "checks" / "fuzz.py", "--count", "300", "--seed", "1", "--keep", str(tmp_path))
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    assert " 0 faults" in done.stdout

@@ -7,7 +7,7 @@ import pytest
 
 from partimento.counting import Mixture, View
 from partimento.errors import ModelError
-from partimento.models.markov_line import Line
+from partimento.models.markov.line import Line
 from partimento.sampling import generator
 
 SIZE, LENGTH = 4, 5

@@ -176,6 +176,31 @@ def test_closed_files_and_folders(folder: Path) -> None:
     assert "2 cannot be opened" in corpus.reasons()
 
 
+def test_names_that_are_not_text(tmp_path: Path) -> None:
+    for name in (b"bad\xff.mid", b"esc\x1b[2J.mid", *(b"%d.mid" % i for i in range(8))):
+        try:
+            Path(os.fsdecode(os.path.join(os.fsencode(tmp_path), name))).write_bytes(midi(*(letter % 128 for letter in name)))
+        except (OSError, ValueError):
+            pytest.skip("this system has only names that are text")
+    (tmp_path / os.fsdecode(b"empty\xff.mid")).write_bytes(b"")
+    corpus = load(tmp_path, workers=2)
+    assert corpus.counts == {"used": 10, "repaired": 0, "skipped": 1}
+    assert corpus.skipped() == ["empty�.mid: empty — the file has 0 bytes"]
+    "\n".join([corpus.summary(), *corpus.ledger_lines()]).encode()
+
+
+def test_a_very_deep_folder(tmp_path: Path) -> None:
+    deep = tmp_path
+    try:
+        for _ in range(120):
+            deep = deep / "d"
+            deep.mkdir()
+        (deep / "x.mid").write_bytes(midi(60))
+    except OSError:
+        pytest.skip("this system has no folders so deep")
+    assert find(tmp_path, (".mid",)).files == ("d/" * 120 + "x.mid",)
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
 def test_a_named_pipe_is_not_waited_for(folder: Path) -> None:
     os.mkfifo(folder / "pipe.mid")

@@ -8,12 +8,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from test_data import midi
 
 from partimento.data import about, ledger, load, split
 from partimento.data.ledger import Entry
 from partimento.errors import ReadError, RequestError, WriteError
-
-from test_data import midi
 
 FILES = ["pd/x.mid", "CC-BY/y.mid", "own/z.mid", "own/deep/w.mid"]
 

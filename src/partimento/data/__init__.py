@@ -1,6 +1,6 @@
 """A folder of music, read whole: every file used, repaired or skipped with its reason, and a ledger of it all."""
 
 from partimento.data.corpus import Corpus, load
-from partimento.data.overview import format_text, inspect_file, inspect_folder
+from partimento.data.overview import format_text, inspect, inspect_file, inspect_folder
 
-__all__ = ["Corpus", "format_text", "inspect_file", "inspect_folder", "load"]
+__all__ = ["Corpus", "format_text", "inspect", "inspect_file", "inspect_folder", "load"]

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from partimento.data.ledger import NOT_STATED
 
-MAX_TABLE_BYTES = 64 << 20
+MAX_TABLE_BYTES = 16 << 20
 LICENCE_FILE = re.compile(r"(un)?licen[cs]e|copying", re.IGNORECASE)
 LICENCE_FOLDER = re.compile(r"pd|public[-_ ]domain|cc[-_ ]?0|cc[-_ ]by([-_ ](sa|nc|nd|nc[-_ ]sa|nc[-_ ]nd))?"
                             r"([-_ ]\d\.\d)?|mit|gpl[-_ ]?\d?", re.IGNORECASE)
@@ -39,6 +39,7 @@ COLUMNS = {
     "style": ("style", "genre"),
     "piece": ("piece", "work", "group", "piece_id"),
 }
+_SAID = {name for options in COLUMNS.values() for name in options}
 
 
 class Facts(NamedTuple):
@@ -126,9 +127,12 @@ def _tables(root: Path, files: Sequence[str]) -> dict[str, dict[str, str]]:
 
 def _read_table(place: Path, folder: str, known: set[str], out: dict[str, dict[str, str]]) -> None:
     with open(place, encoding="utf-8-sig", errors="replace", newline="") as table:
-        head = table.readline()
+        head = table.readline(100_000)
+        delimiter = max(",;\t", key=head.count)
+        if not {word.strip().lower() for word in head.split(delimiter)} & _SAID:
+            return                  # a table about something else
         table.seek(0)
-        rows = list(csv.DictReader(table, delimiter=max(",;\t", key=head.count)))
+        rows = list(csv.DictReader(table, delimiter=delimiter))
     if not rows:
         return
     names = {name: name.strip().lower() for name in rows[0] if name}

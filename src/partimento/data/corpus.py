@@ -16,6 +16,7 @@ from partimento.errors import PartimentoError, ReadError
 from partimento.formats.reading import DEFAULT_MAX_NOTES
 from partimento.models.base import Piece, Progress, Report
 from partimento.score import Score
+from partimento.theory import parse_meter
 
 NOTES_IN_MEMORY = 20_000_000        # about 20 bytes each, and as much again for controllers
 FILES_WITHOUT_POOL = 24
@@ -122,8 +123,9 @@ class Corpus:
             total = sum(self.others.values())
             names = ", ".join(f"{count:,} {name}" for name, count in
                               sorted(self.others.items(), key=lambda item: (-item[1], item[0]))[:6])
-            out.append(f"{total:,} other files left alone ({names}{', …' if len(self.others) > 6 else ''})")
-        return "\n".join(out)
+            out.append(f"{total:,} other file{'s' if total > 1 else ''} left alone "
+                       f"({names}{', …' if len(self.others) > 6 else ''})")
+        return ledger.shown("\n".join(out))
 
     def reasons(self) -> str:
         """Why files were skipped, counted: ``1 is an HTML page, 2 empty``; empty where none was."""
@@ -132,7 +134,7 @@ class Corpus:
 
     def skipped(self) -> list[str]:
         """One line for every file that was not used: its path, and why."""
-        return [f"{entry.file}: {KINDS[entry.why][0]}{' — ' + entry.detail if entry.detail else ''}"
+        return [ledger.shown(f"{entry.file}: {KINDS[entry.why][0]}{' — ' + entry.detail if entry.detail else ''}")
                 for entry in self.entries if entry.used == "no"]
 
     def ledger_lines(self) -> Iterator[str]:
@@ -185,6 +187,19 @@ def load(path: str | os.PathLike[str], *, valid_share: float = 0.1, seed: int = 
     if not corpus.train:
         raise ReadError(_nothing(path, corpus))
     return corpus
+
+
+def rebarring(meter: str | None, downbeat: float | None = None) -> Change | None:
+    """What to give `load` as `change` so that every piece is re-barred (see ``formats.rebar``); None for nothing said.
+
+    `meter` is as ``3/4``; `downbeat` is the place of a first beat in quarter notes.
+    """
+    if meter is None and downbeat is None:
+        return None
+    from partimento.formats import rebar
+
+    said = parse_meter(meter) if meter else None
+    return lambda score: rebar(score, said, downbeat)
 
 
 def _workers(count: int, size: int) -> int:

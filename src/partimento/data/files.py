@@ -10,8 +10,7 @@ from typing import NamedTuple
 
 from partimento.errors import ReadError
 
-SUFFIXLESS_HEAD = b"MThd"
-ZIPS = (".zip", ".7z", ".rar", ".tar", ".gz", ".tgz", ".bz2", ".xz")
+ARCHIVES = (".zip", ".7z", ".rar", ".tar", ".gz", ".tgz", ".bz2", ".xz")
 
 
 class Found(NamedTuple):
@@ -50,54 +49,49 @@ def _walk(root: Path, suffixes: tuple[str, ...]) -> Found:
     files: list[str] = []
     refused: list[tuple[str, str, str]] = []
     others: Counter[str] = Counter()
-    size, seen, base = 0, {os.path.realpath(root)}, os.fspath(root)
-
-    def name(place: str) -> str:
-        return os.path.relpath(place, base).replace(os.sep, "/")
-
-    def unlisted(error: OSError) -> None:
-        refused.append((name(error.filename or base), "closed", error.strerror or str(error)))
-
-    for here, folders, names in os.walk(base, followlinks=True, onerror=unlisted):
-        kept = []
-        for folder in sorted(folders):
-            real = os.path.realpath(os.path.join(here, folder))
-            if folder.startswith(".") or folder == "__MACOSX":
+    size, seen, folders = 0, {os.path.realpath(root)}, [(os.fspath(root), "")]
+    while folders:
+        here, above = folders.pop()
+        try:
+            with os.scandir(here) as listing:
+                inside = list(listing)
+        except OSError as error:
+            refused.append((above.rstrip("/") or ".", "closed", error.strerror or str(error)))
+            continue
+        for entry in inside:
+            name, suffix = above + entry.name, os.path.splitext(entry.name)[1].lower()
+            if entry.name.startswith(".") or entry.name == "__MACOSX":
                 others["hidden"] += 1
-            elif real not in seen:
-                seen.add(real)
-                kept.append(folder)
-        folders[:] = kept
-        for file in names:
-            place = os.path.join(here, file)
-            suffix = os.path.splitext(file)[1].lower()
-            if file.startswith("."):
-                others["hidden"] += 1
+            elif entry.is_dir():
+                real = os.path.realpath(entry.path)
+                if real not in seen:
+                    seen.add(real)
+                    folders.append((entry.path, f"{name}/"))
             elif suffix in suffixes:
                 try:
-                    status = os.stat(place)
+                    status = entry.stat()
                 except OSError as error:
-                    refused.append((name(place), "closed", error.strerror or str(error)))
+                    refused.append((name, "closed", error.strerror or str(error)))
                     continue
                 if stat.S_ISREG(status.st_mode):
-                    files.append(name(place))
+                    files.append(name)
                     size += status.st_size
                 else:
-                    refused.append((name(place), "closed", "not a regular file"))
-            elif suffix in ZIPS:
-                refused.append((name(place), "zip", "unpack it, then run this again"))
-            elif not suffix and _is_midi(place):
-                refused.append((name(place), "unnamed", "rename it so that it ends in .mid"))
+                    refused.append((name, "closed", "not a regular file"))
+            elif suffix in ARCHIVES:
+                refused.append((name, "zip", "unpack it, then run this again"))
+            elif not suffix and _is_midi(entry):
+                refused.append((name, "unnamed", "rename it so that it ends in .mid"))
             else:
                 others[suffix or "no suffix"] += 1
     return Found(root, tuple(sorted(files)), tuple(sorted(refused)), dict(sorted(others.items())), size)
 
 
-def _is_midi(place: str) -> bool:
+def _is_midi(entry: os.DirEntry[str]) -> bool:
     try:
-        if not stat.S_ISREG(os.stat(place).st_mode):
+        if not stat.S_ISREG(entry.stat().st_mode):
             return False
-        with open(place, "rb") as file:
-            return file.read(4) == SUFFIXLESS_HEAD
+        with open(entry.path, "rb") as file:
+            return file.read(4) == b"MThd"
     except OSError:
         return False

@@ -148,3 +148,12 @@ def write_atomic(path: str | os.PathLike[str], data: bytes) -> None:
     except OSError as error:
         raise WriteError(f"{path}: the folder {folder} cannot be made ({error.strerror or error})") from None
     write_bytes(path, data)
+
+
+def shown(text: str) -> str:
+    """The text with everything that would garble a terminal (controls, broken names) as ``�``; line ends stay.
+
+    >>> shown("a\\x1b[2Jb")
+    'a�[2Jb'
+    """
+    return "".join(letter if letter.isprintable() or letter == "\n" else "�" for letter in text)

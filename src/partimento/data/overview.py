@@ -13,7 +13,7 @@ import numpy as np
 
 from partimento import theory
 from partimento.data import about, ledger
-from partimento.data.corpus import Corpus, load
+from partimento.data.corpus import Change, Corpus, load, rebarring
 from partimento.data.reading import read_one
 from partimento.errors import ReadError, RequestError
 from partimento.formats.reading import DEFAULT_MAX_NOTES
@@ -24,18 +24,37 @@ QUANTILES = (("least", 0.0), ("low quarter", 0.25), ("median", 0.5), ("high quar
 SHOWN = 12
 
 
-def inspect_file(path: str | os.PathLike[str], *, max_notes: int = DEFAULT_MAX_NOTES) -> dict[str, Any]:
-    """What one file holds: size, meters, tempos, keys said and heard, tracks, features, repairs and notices."""
+def inspect(path: str | os.PathLike[str], *, licence: str | None = None, max_notes: int = DEFAULT_MAX_NOTES,
+            input_meter: str | None = None, input_downbeat: float | None = None, workers: int | None = None,
+            progress: Report | None = None) -> dict[str, Any]:
+    """What a file or a folder of music holds: `inspect_file` or `inspect_folder`, by what `path` is."""
+    change = rebarring(input_meter, input_downbeat)
+    if Path(path).is_dir():
+        return inspect_folder(path, licence=licence, max_notes=max_notes, change=change, workers=workers,
+                              progress=progress)
+    return inspect_file(path, licence=licence, max_notes=max_notes, change=change)
+
+
+def inspect_file(path: str | os.PathLike[str], *, licence: str | None = None, max_notes: int = DEFAULT_MAX_NOTES,
+                 change: Change | None = None) -> dict[str, Any]:
+    """What one file holds: size, meters, tempos, keys said and heard, tracks, features, repairs and notices.
+
+    Notices name the command to type. `change` re-bars the music first (see ``corpus.rebarring``).
+    """
+    from partimento.formats import frame_notices
+
     place = Path(path)
     file, score = read_one(place, max_notes)
-    if score is None and file.kind != "no notes":
-        raise ReadError(f"{place} {_is(file.kind)}" + (f": {file.detail}" if file.detail else ""))
-    from partimento.formats import read_report
-
-    reading = read_report(place, max_notes=max_notes)
-    facts = about.facts_about(place.parent, [place.name])[place.name]
-    return {"file": os.fspath(place), "sha256": file.sha256, "licence": facts.licence, **describe(reading.score),
-            "repairs": dict(file.repairs), "notices": list(reading.notices)}
+    if score is None:
+        raise ReadError(f"the music must be readable; {place} {_is(file.kind)}: {file.detail}")
+    notices = list(file.notices)
+    if change is not None:
+        before = frame_notices(score)
+        score = change(score)
+        notices = [notice for notice in notices if notice not in before] + frame_notices(score)
+    facts = about.facts_about(place.parent, [place.name], licence)[place.name]
+    return {"file": os.fspath(place), "sha256": file.sha256, "licence": facts.licence, **describe(score),
+            "repairs": dict(file.repairs), "notices": notices}
 
 
 def describe(score: Score) -> dict[str, Any]:
@@ -78,10 +97,10 @@ def measures(score: Score, track: int | None = None) -> dict[str, float]:
 
 def inspect_folder(path: str | os.PathLike[str], *, seed: int = 0, valid_share: float = 0.1,
                    workers: int | None = None, max_notes: int = DEFAULT_MAX_NOTES, licence: str | None = None,
-                   progress: Report | None = None) -> dict[str, Any]:
+                   change: Change | None = None, progress: Report | None = None) -> dict[str, Any]:
     """What a folder holds: the corpus with its reasons, and how meters, keys, tempos, parts and lengths spread."""
     corpus = load(path, seed=seed, valid_share=valid_share, workers=workers, max_notes=max_notes, licence=licence,
-                  progress=progress)
+                  change=change, progress=progress)
     return {"folder": os.fspath(path), "fingerprint": corpus.fingerprint, **corpus.counts, "notes": corpus.notes,
             "train": len(corpus.train), "valid": len(corpus.valid), "summary": corpus.summary(),
             "skipped_files": [{"file": e.file, "why": e.why, "detail": e.detail} for e in corpus.entries
@@ -103,7 +122,7 @@ def _spread(corpus: Corpus) -> dict[str, Any]:
         score = piece.score
         meters.update({f"{m.numerator}/{m.denominator}" for m in score.meters})
         said.update({_key_said(key.fifths, key.mode) for key in score.keys} or {"not said"})
-        parts.update({instrument(track) for track in score.tracks})
+        parts.update({instrument(score.tracks[index]) for index in np.unique(score.track).tolist()})
         histogram = features.pitch_classes(score)
         if histogram.sum() > 0:
             heard[theory.key_name(*features.rank_keys(histogram)[0])] += 1
@@ -141,14 +160,16 @@ def _track(score: Score, index: int, track: Track) -> dict[str, Any]:
 
 def _is(kind: str) -> str:
     word = ledger.KINDS[kind][0]
-    return word if word.split()[0] in ("is", "has", "cannot", "crashed", "took") else f"is {word}"
+    if word.split()[0] in ("is", "has", "cannot", "crashed", "took"):
+        return word
+    return f"is an {word}" if word.startswith("exact") else f"is {word}"
 
 
 # --- as text ----------------------------------------------------------------------------------------------------
 
 def format_text(found: Mapping[str, Any]) -> str:
     """The text for a terminal of what `inspect_file`, `inspect_folder` or `describe` gave."""
-    return _folder_text(found) if "folder" in found else _file_text(found)
+    return ledger.shown(_folder_text(found) if "folder" in found else _file_text(found))
 
 
 def _file_text(found: Mapping[str, Any]) -> str:
@@ -163,7 +184,7 @@ def _file_text(found: Mapping[str, Any]) -> str:
     if found.get("licence", ledger.NOT_STATED) != ledger.NOT_STATED:
         out.append(f"licence: {found['licence']}")
     rows = [("track", "instrument", "notes", "range")]
-    rows += [(track["name"] or "(no name)", track["instrument"], f"{track['notes']:,}", track["range"])
+    rows += [(" ".join(track["name"].split()) or "(no name)", track["instrument"], f"{track['notes']:,}", track["range"])
              for track in found["tracks"][:64]]
     out += ["", *_table(rows)]
     if len(found["tracks"]) > 64:

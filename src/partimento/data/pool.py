@@ -34,12 +34,14 @@ def read_all(paths: Sequence[Path], *, workers: int, max_notes: int,
              seconds_a_file: float = SECONDS_A_FILE) -> Generator[Answer, None, None]:
     """(index, File, Score or None) of every path, in the order they get done; `workers` 0 reads in this process.
 
+    Scores come without `extras`, which hold whole files in other words.
     Closing the iterator early ends the processes. A file on which a process dies is reported as ``crashed``, one that
     takes longer than `seconds_a_file` as ``slow``.
     """
     if workers < 1:
         for index, path in enumerate(paths):
-            yield (index, *read_one(path, max_notes))
+            file, score = read_one(path, max_notes)
+            yield index, file, None if score is None else score.replace(extras={})
         return
     todo: queue.SimpleQueue[int] = queue.SimpleQueue()
     done: queue.Queue[Answer | BaseException] = queue.Queue(maxsize=64)
@@ -101,9 +103,11 @@ class _Reader:
         package = str(Path(__file__).resolve().parents[2])
         self.alive = True
         self.process: subprocess.Popen[bytes] | None = None
+        if getattr(sys, "frozen", False) or not sys.executable:      # packed into a program: there is no Python to run
+            return
         try:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", _START, package], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                [sys.executable, "-P", "-c", _START, package], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL, creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0))
             if not self._receive():
                 raise OSError("the reading process did not start")
@@ -176,7 +180,8 @@ def serve() -> None:
     for line in sys.stdin.buffer:
         path, max_notes = json.loads(line)
         file, score = read_one(path, max_notes)
-        _send(answers, json.dumps({**file._asdict(), "repairs": dict(file.repairs)}).encode(), b"" if score is None else compact.pack(score))
+        head = json.dumps({**file._asdict(), "repairs": dict(file.repairs)})
+        _send(answers, head.encode(), b"" if score is None else compact.pack(score))
 
 
 def _send(answers: IO[Any], head: bytes, body: bytes) -> None:

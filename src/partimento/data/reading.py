@@ -43,7 +43,7 @@ def music_hash(score: Score) -> str:
 
 
 def read_one(path: str | os.PathLike[str], max_notes: int = DEFAULT_MAX_NOTES) -> tuple[File, Score | None]:
-    """Read one file for a corpus; never raises. The Score comes without `extras`, and only where there is music."""
+    """Read one file for a corpus; never raises. There is a Score only where there is music."""
     place = Path(path)
     try:
         head, sha256 = _hash(place)
@@ -64,7 +64,7 @@ def read_one(path: str | os.PathLike[str], max_notes: int = DEFAULT_MAX_NOTES) -
         return File("too long", f"it has {len(score)} notes, more than {max_notes}", sha256), None
     if not len(score):
         return File("no notes", "it is a good file without a single note", sha256, repairs=repairs), None
-    return File("", "", sha256, music_hash(score), len(score), repairs, notices), score.replace(extras={}) if score.extras else score
+    return File("", "", sha256, music_hash(score), len(score), repairs, notices), score
 
 
 def _read(place: Path, max_notes: int) -> tuple[Score, dict[str, int], tuple[str, ...]]:

@@ -81,7 +81,10 @@ def choose(names: Iterable[str], share: float, seed: int) -> set[str]:
     """
     if not 0 <= share < 1:
         raise RequestError(f"valid_share must lie in 0..1, 1 left out (the share of pieces kept); got {share:g}")
-    ranked = sorted(set(names), key=lambda name: hashlib.sha256(f"{seed}:{name}".encode()).digest())
+    def rank(name: str) -> bytes:
+        return hashlib.sha256(f"{seed}:{name}".encode("utf-8", "surrogatepass")).digest()
+
+    ranked = sorted(set(names), key=rank)
     count = min(round(share * len(ranked)), max(len(ranked) - 1, 0))
     if share and not count and len(ranked) >= 5:
         count = 1

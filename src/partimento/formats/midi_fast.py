@@ -48,8 +48,11 @@ def _is_plain(data: bytes) -> bool:
 
 
 def _converted(found: Any) -> Score | None:
-    """A symusic Score as ours; None where its tracks may be one part cut in two by a change of program."""
+    """A symusic Score as ours; None where its tracks may be one part cut in two by a change of program, or where a
+    name was not UTF-8 and lost letters."""
     tracks = [track for track in found.tracks if len(track.notes)]
+    if any("\ufffd" in track.name for track in tracks):
+        return None
     for one, other in itertools.pairwise(tracks):
         if one.name == other.name and one.program < other.program and one.is_drum == other.is_drum:
             return None

@@ -139,23 +139,23 @@ class _Events(NamedTuple):
         host: dict[int, int] = {}                              # of a track chunk: its first part that plays
         player: dict[tuple[int, int], int] = {}                # of a (port, channel): the first part that plays on it
         places = list(zip(self.ports.tolist(), self.channels.tolist(), strict=True))
-        for part in np.flatnonzero(playing).tolist():
-            host.setdefault(int(self.chunks[part]), part)
-            player.setdefault(places[part], part)
+        for i in np.flatnonzero(playing).tolist():
+            host.setdefault(int(self.chunks[i]), i)
+            player.setdefault(places[i], i)
         named = {i for i, track in enumerate(file.tracks) if any(extra.kind == NAME for extra in track.extras)}
         goes, rides = np.arange(count), np.zeros(count, bool)
-        for part in np.flatnonzero(~playing).tolist():
-            chunk = int(self.chunks[part])
+        for i in np.flatnonzero(~playing).tolist():
+            chunk = int(self.chunks[i])
             alone = chunk not in host
             if alone and chunk and chunk in named:
                 continue
-            goes[part] = player.get(places[part], host.get(chunk, part))
-            rides[part] = not alone and places[part] not in player
+            goes[i] = player.get(places[i], host.get(chunk, i))
+            rides[i] = not alone and places[i] not in player
         stays = np.flatnonzero(goes == np.arange(count))
         part = np.searchsorted(stays, goes[self.part]).astype(np.int32)
         aside = rides[self.part]
         rows = np.stack([self.tick, part, self.status | self.channels[self.part], self.one, self.two], axis=1)[aside]
-        order = np.lexsort([self.tick, part])
+        order = np.lexsort((self.tick, part))
         order = order[~aside[order]]
         moved = _Events(self.tick[order], part[order], self.status[order], self.one[order], self.two[order],
                         self.chunks[stays], self.channels[stays], self.ports[stays])
@@ -298,7 +298,7 @@ class _Words:
                 text = self._decode(extra.data)
                 if title_here and not own and not self.title:
                     self.title = text
-                elif (own or parts) and extra.channel not in named and (own or not title_here):
+                elif text and (own or parts) and extra.channel not in named and (own or not title_here):
                     for part in own or parts:
                         self.names[part] = self.names[part] or text
                     named.add(extra.channel)

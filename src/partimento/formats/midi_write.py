@@ -134,8 +134,9 @@ def dumps(score: Score) -> bytes:
     for i, (_, channel, program_tick) in enumerate(places):
         notes = all_notes[note_cut[i]:note_cut[i + 1]]
         controls = _with_program(rows[cut[i]:cut[i + 1]], kept.tracks[i].program, program_tick, notes)
+        beside = riders[rider_cut[i]:rider_cut[i + 1] if playing[i] else 0]
         messages = _messages([_note_messages(notes, channel, release), _control_messages(controls, channel),
-                              _rider_messages(riders[rider_cut[i]:rider_cut[i + 1] if playing[i] else 0], channel, kept.end)])
+                              _rider_messages(beside, channel, kept.end)])
         chunks.append(_chunk(messages, others[i + 1], kept.end))
     head = b"MThd" + b"".join(n.to_bytes(size, "big") for n, size in (
         (6, 4), (1, 2), (min(len(chunks), 0xFFFF), 2), (score.ticks_per_quarter, 2)))

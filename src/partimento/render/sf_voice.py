@@ -22,6 +22,7 @@ EMU_ATTENUATION = 0.4  # soundfonts are made for hardware that took initialAtten
 ENVELOPE_DB = 96.0  # what an envelope falls over its decay or release time
 SILENT_DB = 84.0  # a note that has fallen this far has ended
 OPEN_FILTER = 13400  # absolute cents (18.8 kHz): a filter open this far is left out
+FASTEST = 64.0  # frames of a sample read in one sample of sound
 FRAME = 1024  # of the moving filter, in samples; windows overlap by half
 CHUNK = 8192
 
@@ -87,11 +88,15 @@ class Voice(NamedTuple):
 
 
 def _seconds(timecents: float, low: float = -12000) -> float:
-    return 0.0 if timecents <= -12000 and low <= -12000 else 2 ** (min(max(timecents, low), 8000) / 1200)
+    return 0.0 if timecents <= -12000 == low else float(2 ** (min(max(timecents, low), 8000) / 1200))
 
 
 def _hertz(cents: float) -> float:
-    return float(8.1757989 * 2 ** (cents / 1200))
+    return float(8.1757989 * 2 ** (min(max(cents, -16000), 4500) / 1200))
+
+
+def _limited(value: float) -> float:
+    return float(min(max(value, -12000), 12000))
 
 
 # --- modulators ----------------------------------------------------------------------------------------------
@@ -177,12 +182,12 @@ def make_voice(bank: Bank, zone: Zone, key: int, velocity: int, controllers: Map
                       _seconds(g[sf.HOLD_VOL_ENV] + g[sf.KEY_TO_VOL_HOLD] * (60 - sounding)),
                       _seconds(g[sf.DECAY_VOL_ENV] + g[sf.KEY_TO_VOL_DECAY] * (60 - sounding)),
                       min(max(g[sf.SUSTAIN_VOL_ENV], 0), 1000) / 1000 * ENVELOPE_DB)
-    pitch_by = (float(g[sf.MOD_ENV_TO_PITCH]), float(g[sf.MOD_LFO_TO_PITCH]), float(g[sf.VIB_LFO_TO_PITCH]))
-    filter_by = (float(g[sf.MOD_ENV_TO_FC]), float(g[sf.MOD_LFO_TO_FC]))
+    pitch_by = _limited(g[sf.MOD_ENV_TO_PITCH]), _limited(g[sf.MOD_LFO_TO_PITCH]), _limited(g[sf.VIB_LFO_TO_PITCH])
+    filter_by = _limited(g[sf.MOD_ENV_TO_FC]), _limited(g[sf.MOD_LFO_TO_FC])
     filter_db = min(max(g[sf.FILTER_Q], 0), 960) / 10
-    tone = Tone(int(g[sf.SAMPLE_ID]), (first, last), (loop_start, loop_end) if looped else None, float(cents),
+    tone = Tone(int(g[sf.SAMPLE_ID]), (first, last), (loop_start, loop_end) if looped else None, _limited(cents),
                 float(25 * round(g[sf.FILTER_FC] / 25)), filter_db, mod_envelope, mod_lfo, vibrato, pitch_by, filter_by)
-    return Voice(tone, Shape(volume, float(g[sf.MOD_LFO_TO_VOLUME] / 10), mod_lfo),
+    return Voice(tone, Shape(volume, min(max(float(g[sf.MOD_LFO_TO_VOLUME]) / 10, -96), 96), mod_lfo),
                  10 ** (-min(max(g[sf.ATTENUATION], -1440), 1440) / 200),
                  zone.modulators.get(sf.VELOCITY_TO_ATTENUATION, 960) / 480, g[sf.PAN] / 500,
                  zone.modulators.get(sf.PAN_TO_PAN, 500) / 500, _seconds(g[sf.RELEASE_VOL_ENV], -7200),
@@ -235,7 +240,7 @@ def render_wave(bank: Bank, tone: Tone, n: int, rate: int, bend: npt.NDArray[np.
 
     Shorter than `n` where the sample ends. `bend`: cents to add at each of the n samples.
     """
-    step = bank.samples[tone.sample].rate / rate * 2 ** (tone.cents / 1200)
+    step = min(bank.samples[tone.sample].rate / rate * 2 ** (tone.cents / 1200), FASTEST)
     steps: npt.NDArray[np.float64] | None = None
     if bend is not None or any(tone.pitch_by):
         grid = np.arange(0, n + 63, 64)
@@ -246,7 +251,7 @@ def render_wave(bank: Bank, tone: Tone, n: int, rate: int, bend: npt.NDArray[np.
         moving = np.interp(np.arange(n), grid, cents)
         if bend is not None:
             moving += bend
-        steps = step * np.exp2(moving / 1200)
+        steps = np.minimum(step * np.exp2(moving / 1200), FASTEST)
     reach = (step * n if steps is None else float(steps.sum())) + 4
     data = bank.wave(tone.sample)[tone.window[0]:tone.window[1]]
     if tone.loop:

@@ -25,6 +25,7 @@ ModulatorKey = tuple[int, int, int]  # source, destination generator, amount sou
 ENVIRONMENT = "PARTIMENTO_SOUNDFONT"
 DRUM_BANK = 128
 N_GENERATORS = 61
+MAX_ZONES = 20_000  # in one preset; more is a broken file
 
 # Generators by the names of the specification (8.1.2), as far as the player uses them.
 START, END, LOOP_START, LOOP_END, START_COARSE = 0, 1, 2, 3, 4
@@ -122,16 +123,18 @@ class Bank:
         self._ranges = functools.cache(self._zone_ranges)
 
     def preset(self, program: int, is_drum: bool) -> tuple[int, int]:
-        """The (bank, program) that plays `program`, or the nearest to it that this bank has."""
+        """The (bank, program) that plays `program`, or the nearest here; without any kit, drums stay silent."""
         bank = DRUM_BANK if is_drum else 0
-        fallbacks = [(bank, program), (bank, program // 8 * 8), (bank, 0)]
-        return next((p for p in fallbacks if p in self.presets), min(self.presets))
+        nearby = [(bank, program), (bank, program // 8 * 8), (bank, 0)]
+        return next((p for p in nearby if p in self.presets), (DRUM_BANK, 0) if is_drum else min(self.presets))
 
     def _zone_ranges(self, preset: tuple[int, int]) -> npt.NDArray[np.int32]:
         return np.array([z[:4] for z in self.zones(preset)], np.int32).reshape(-1, 4).T
 
     def sounding(self, preset: tuple[int, int], key: int, velocity: int) -> list[int]:
         """The indices of the preset's zones that sound for this key and velocity."""
+        if preset not in self.presets:
+            return []
         low, high, soft, loud = self._ranges(preset)
         hit = (low <= key) & (key <= high) & (soft <= velocity) & (velocity <= loud)
         return [int(i) for i in np.flatnonzero(hit)]
@@ -229,6 +232,7 @@ def _bank(path: Path, chunks: Mapping[str, npt.NDArray[np.uint8]]) -> Bank:
     raw = chunks.get("smpl")
     if raw is None:
         raise ValueError("it has no samples")
+    pcm = raw[:len(raw) // 2 * 2].view("<i2")
     samples = [Sample(_text(np.frombuffer(row["name"], np.uint8)), int(row["start"]), int(row["end"]),
                       int(row["loop_start"]), int(row["loop_end"]), int(row["rate"]), int(row["root"]),
                       int(row["correction"]), bool(row["type"] & 0x10)) for row in tables["shdr"][:-1]]
@@ -247,9 +251,7 @@ def _bank(path: Path, chunks: Mapping[str, npt.NDArray[np.uint8]]) -> Bank:
         sample = samples[index]
         if sample.vorbis:
             return _decode(path, raw[sample.start:sample.end].tobytes())
-        pcm = np.frombuffer(raw[2 * sample.start:2 * sample.end].tobytes()[:2 * max(0, sample.end - sample.start)],
-                            "<i2")
-        return pcm.astype(np.float32) / np.float32(32768)
+        return pcm[sample.start:sample.end].astype(np.float32) / np.float32(32768)
 
     return Bank(_info(path, chunks), samples, headers, zones, wave)
 
@@ -294,6 +296,7 @@ def _range(gens: Mapping[int, int], which: int) -> tuple[int, int]:
 def _preset_zones(tables: Mapping[str, npt.NDArray[Any]], index: int, n_samples: int) -> Iterator[Zone]:
     """The zones that sound in a preset: instrument zones, the preset's own generators added to them (9.4)."""
     bags = tables["phdr"]["bag"]
+    count = 0
     for outer, outer_mods in _layers(tables, "p", int(bags[index]), int(bags[index + 1]), INSTRUMENT):
         number = outer[INSTRUMENT] & 0xFFFF
         if number + 1 >= len(tables["inst"]):
@@ -305,6 +308,9 @@ def _preset_zones(tables: Mapping[str, npt.NDArray[Any]], index: int, n_samples:
         for inner, inner_mods in _layers(tables, "i", int(inner_bags[number]), int(inner_bags[number + 1]), SAMPLE_ID):
             if not 0 <= inner[SAMPLE_ID] < n_samples:
                 raise ValueError(f"it names sample {inner[SAMPLE_ID]}, which is not there")
+            count += 1
+            if count > MAX_ZONES:
+                raise ValueError(f"it has more than {MAX_ZONES} zones")
             values = DEFAULTS.copy()
             values[list(inner)] = list(inner.values())
             values += added

@@ -34,10 +34,14 @@ def to_ticks(steps: npt.ArrayLike, ticks_per_quarter: int, steps_per_quarter: in
     return (np.asarray(steps, np.int64) * (2 * ticks_per_quarter) + steps_per_quarter) // (2 * steps_per_quarter)
 
 
-def last_step(score: Score, steps_per_quarter: int = STEPS_PER_QUARTER) -> int:
-    """Return the last grid step that does not lie after the end of the piece."""
-    step = int(to_steps(score.end, score.ticks_per_quarter, steps_per_quarter))
-    return step - (int(to_ticks(step, score.ticks_per_quarter, steps_per_quarter)) > score.end)
+def last_step(end: int, ticks_per_quarter: int, steps_per_quarter: int = STEPS_PER_QUARTER) -> int:
+    """Return the last grid step that does not lie after tick `end`.
+
+    >>> last_step(1000, 480), last_step(990, 480)
+    (25, 24)
+    """
+    step = int(to_steps(end, ticks_per_quarter, steps_per_quarter))
+    return step - (int(to_ticks(step, ticks_per_quarter, steps_per_quarter)) > end)
 
 
 def snap(score: Score, steps_per_quarter: int = STEPS_PER_QUARTER) -> Score:
@@ -60,29 +64,35 @@ def snap(score: Score, steps_per_quarter: int = STEPS_PER_QUARTER) -> Score:
     return score.replace(**columns | {"onset": start, "duration": stop - start})
 
 
-def snapped_steps(score: Score, steps_per_quarter: int = STEPS_PER_QUARTER) -> tuple[BoolArray, IndexArray, IndexArray]:
-    """Return what `snap` does, in steps: bool[n] notes kept, and onset and end step of each note that is kept."""
-    tpq, n = score.ticks_per_quarter, len(score)
-    final = last_step(score, steps_per_quarter)
+def snapped_steps(score: Score, steps_per_quarter: int = STEPS_PER_QUARTER,
+                  end: int | None = None) -> tuple[BoolArray, IndexArray, IndexArray]:
+    """Return what `snap` does, in steps: bool[n] notes kept, and onset and end step of each note that is kept.
+
+    `end` is the tick where the piece ends, `score.end` unless said.
+    """
+    tpq = score.ticks_per_quarter
+    final = last_step(score.end if end is None else end, tpq, steps_per_quarter)
     last = final - 1
     while last > 0 and to_ticks(last, tpq, steps_per_quarter) >= to_ticks(final, tpq, steps_per_quarter):
         last -= 1     # a coarse clock has several steps on one tick
-    onset = np.clip(to_steps(score.onset, tpq, steps_per_quarter), 0, max(last, 0))
+    both = to_steps(np.stack([score.onset, score.offset]), tpq, steps_per_quarter)
+    onset = np.minimum(both[0], max(last, 0))
     if tpq < steps_per_quarter:
         onset = to_steps(to_ticks(onset, tpq, steps_per_quarter), tpq, steps_per_quarter)
-    end = np.minimum(to_steps(score.onset.astype(np.int64) + score.duration, tpq, steps_per_quarter), final)
-    end = np.maximum(end, onset + 1)
-    lane = score.track.astype(np.int64) * 128 + score.pitch
-    order = np.lexsort((-end, onset, lane))
-    lane, begins = lane[order], onset[order]
-    same = np.zeros(n, bool)
-    same[1:] = (lane[1:] == lane[:-1]) & (begins[1:] == begins[:-1])
-    chosen = order[~same]
-    following = np.full(len(chosen), np.iinfo(np.int64).max)
-    if n:
-        together = lane[~same][1:] == lane[~same][:-1]
-        following[:-1][together] = begins[~same][1:][together]
-    end[chosen] = np.minimum(end[chosen], following)
-    keep = np.zeros(n, bool)
-    keep[chosen] = True
-    return keep, onset[keep], end[keep]
+    stop = np.maximum(np.minimum(both[1], final), onset + 1)
+    # By track and pitch, then onset: one number a note, so that one sort does.
+    width = max(last, 0) + 1
+    lane = (score.track.astype(np.int64) * 128 + score.pitch) * width + onset
+    order = np.argsort(lane, kind="stable")
+    ahead = np.diff(lane[order])
+    keep = np.ones(len(score), bool)
+    if len(ahead) and not ahead.all():
+        order = np.lexsort((-stop, lane))
+        again = np.append(False, np.diff(lane[order]) == 0)
+        keep[order[again]] = False
+        order = order[~again]
+        ahead = np.diff(lane[order])
+    # The next of the same lane is less than a width ahead; what lies further is another pitch or track.
+    stop[order[:-1]] = np.minimum(stop[order[:-1]], onset[order[:-1]] + np.where(
+        onset[order[1:]] > onset[order[:-1]], np.where(ahead < width, ahead, MAX_TICK), MAX_TICK))
+    return keep, onset[keep], stop[keep]
