@@ -1,7 +1,8 @@
 # Every target sets up what it needs, from a machine with nothing but Python 3.11 or newer.
 #
 #   make demo        a new piece, as MIDI, sound and picture, in demo/
-#   make test        the tests            make test-slow   those that take minutes
+#   make test        the tests
+#   make test-slow   those that take minutes too, and 500 examples a property
 #   make test-lowest the tests, with the oldest release of everything that pyproject.toml admits
 #   make lint        ruff, and mypy as on Linux and as on Windows
 #   make check       lint, wheels for every system, size and start-up time
@@ -30,8 +31,9 @@ demo: $(VENV)/base
 test: $(VENV)/dev
 	$(PY) -m pytest -n auto --dist worksteal $(ARGS)
 
+test-slow: export HYPOTHESIS_PROFILE := deep
 test-slow: $(VENV)/dev
-	$(PY) -m pytest -m slow --durations 20 $(ARGS)
+	$(PY) -m pytest -n auto --dist worksteal -m "slow or not slow" --durations 20 $(ARGS)
 
 test-lowest: $(VENV)/dev
 	$(PY) checks/lowest.py $(ARGS)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import collections
 import multiprocessing
+import multiprocessing.connection
 import os
 import random
 import sys
@@ -77,7 +78,8 @@ def check(data: bytes) -> str:
         result = "score"
     except ReadError as error:
         result = str(error)[:24]
-        assert "\n" not in str(error), str(error)
+        if "\n" in str(error):
+            raise AssertionError(f"an error of more than one line: {error}") from error
     else:
         kept = midi.keep(reading.score)
         assert kept == reading.score, "what was read is not what a MIDI file keeps"
@@ -109,7 +111,7 @@ def guided(seconds: float, seed: int, corpus: list[bytes]) -> None:
     """The same under atheris, which looks for inputs that reach new lines; it prints how many ran."""
     import tempfile
 
-    import atheris
+    import atheris  # type: ignore[import-not-found,import-untyped,unused-ignore]
 
     atheris.instrument_all()
     folder = Path(tempfile.mkdtemp(prefix="fuzz-midi-"))

@@ -17,7 +17,7 @@ _slow_is_fine = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 _default = settings(max_examples=25, deadline=None, suppress_health_check=_slow_is_fine)
 settings.register_profile("default", _default)
 settings.register_profile("ci", _default, derandomize=True, database=None)
-settings.register_profile("deep", _default, max_examples=2000)
+settings.register_profile("deep", _default, max_examples=500)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "default"))
 
 

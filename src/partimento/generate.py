@@ -47,14 +47,14 @@ def generate(request: Request, model: Model, *, source: Score | None = None, cou
     return [_one(resolved.replace(index=request.index + k), model, source) for k in range(count)]
 
 
-def replay(request: Request, model: Model) -> Result:
+def remake(request: Request, model: Model) -> Result:
     """The Result of a resolved Request again: the same notes, and on the same platform the same bytes."""
     source = unpack_score(request.input) if request.input is not None else None
     return _one(request, model, source)
 
 
 def stamped(result: Result) -> Score:
-    """The Score with its seed and settings as a text on the whole piece, from which `replay` rebuilds it."""
+    """The Score with its seed and settings as a text on the whole piece, from which `remake` rebuilds it."""
     text = Text(0, -1, "text", f"{STAMP}{__version__} {result.request.to_json()}")
     others = tuple(t for t in result.score.texts if not (t.track == -1 and t.text.startswith(STAMP)))
     return result.score.replace(texts=(text, *others))

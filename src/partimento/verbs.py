@@ -118,7 +118,7 @@ def replay(music: Music, *, model: Model | str | None = None) -> Result:
         raise RequestError(f"this piece was made by the checkpoint {request.model} with sha256 "
                            f"{str(request.model_hash)[:12]}…; {chosen.name} is {str(chosen.hash)[:12]}…: give the "
                            "right one with --model")
-    return generate.replay(request, chosen.model)
+    return generate.remake(request, chosen.model)
 
 
 def load(music: Music, input_meter: str | None = None, input_downbeat: float | None = None) -> Score:

@@ -57,7 +57,8 @@ def hertz(sound: Sound, near: float) -> float:
 
 
 def test_sound_lasts_as_long_as_the_piece_and_its_release_and_never_clips() -> None:
-    sound = render_audio(piece([(0, 480, 60, 127), (0, 480, 64, 127), (480, 960, 67, 127)], PIANO), soundfont=built_in())
+    score = piece([(0, 480, 60, 127), (0, 480, 64, 127), (480, 960, 67, 127)], PIANO)
+    sound = render_audio(score, soundfont=built_in())
     assert sound.dtype == np.float32
     assert sound.shape[1] == 2
     assert 3 * QUARTER < len(sound) < 3 * QUARTER + audio.LONGEST_TAIL * RATE
@@ -102,13 +103,8 @@ def test_the_faintest_note_alone_still_sounds() -> None:
 @pytest.mark.parametrize("pitch", [45, 69, 76])
 def test_every_instrument_is_in_tune_within_one_cent(program: int, pitch: int) -> None:
     true = 440 * 2 ** ((pitch - 69) / 12)
-    # vibrato sets in after a third of a second and is symmetric; 3 s hold many of its periods
-    sound = played(piece([(0, 2880, pitch, 100)], program))[:3 * RATE]
-    if program in (40, STRINGS, 56, 65, FLUTE):
-        sound = sound[:round(0.34 * RATE)]
-        assert abs(1200 * np.log2(hertz(sound, true) / true)) < 3
-    else:
-        assert abs(1200 * np.log2(hertz(sound, true) / true)) < 1
+    sound = played(piece([(0, 5760, pitch, 100)], program))[:6 * RATE]
+    assert abs(1200 * np.log2(hertz(sound, true) / true)) < 1
 
 
 def test_pitch_bend_moves_the_pitch_by_the_range_the_file_sets() -> None:
@@ -153,15 +149,15 @@ def test_a_pedal_pressed_where_a_note_ends_does_not_catch_it() -> None:
 
 
 def test_a_key_struck_again_lets_go_of_itself() -> None:
-    pedal = [(0, 0xB0, 64, 127)]
-    once = played(piece([(0, 240, 60, 90), (1920, 240, 36, 127)], controls=pedal), loop=True)
-    often = played(piece([(i * 240, 240, 60, 90) for i in range(6)] + [(1920, 240, 36, 127)], controls=pedal), loop=True)
-    assert level(often, 3, 3.9) / level(once, 3, 3.9) == pytest.approx(1, abs=0.35)
+    pedal, accent = [(0, 0xB0, 64, 127)], (1920, 240, 36, 127)
+    once = played(piece([(0, 240, 60, 60), accent], FLUTE, controls=pedal))
+    often = played(piece([(240 * i, 240, 60, 60) for i in range(6)] + [accent], FLUTE, controls=pedal))
+    assert level(often, 3, 3.9) / level(once, 3, 3.9) == pytest.approx(1, abs=0.1)
 
 
 def test_volume_and_expression_act_by_their_square_while_a_note_sounds() -> None:
     for number in (7, 11):
-        sound = played(piece([(0, 1920, 60, 90)], controls=[(0, 0xB0, number, 100), (960, 0xB0, number, 50)]))
+        sound = played(piece([(0, 1920, 60, 90)], FLUTE, controls=[(0, 0xB0, number, 100), (960, 0xB0, number, 50)]))
         assert level(sound, 0.3, 1.9) / level(sound, 2.1, 3.9) == pytest.approx(4, rel=0.02)
 
 
@@ -224,7 +220,7 @@ def test_notes_begin_and_end_without_a_click() -> None:
     sound = played(piece([(0, 477, 60, 100), (960, 480, 60, 1)], FLUTE))[:, 0]
     bend = np.abs(np.diff(sound, 2))
     inside = bend[RATE // 8:QUARTER - 1000].max()
-    assert bend[QUARTER - 500:2 * QUARTER - 100].max() < 1.2 * inside
+    assert bend[QUARTER - 500:2 * QUARTER - 100].max() < 2 * inside, "a cut would be a hundred times as rough"
 
 
 def test_a_loop_has_the_exact_count_and_folds_its_tail_into_its_head() -> None:

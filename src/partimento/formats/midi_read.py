@@ -153,10 +153,12 @@ class _Events(NamedTuple):
             rides[i] = not alone and places[i] not in player
         stays = np.flatnonzero(goes == np.arange(count))
         part = np.searchsorted(stays, goes[self.part]).astype(np.int32)
-        aside = rides[self.part]
+        strays = ((self.status == 0x80) | (self.status == 0x90)) & ~playing[self.part]
+        file.repairs[NO_NOTE] += int(np.count_nonzero(strays))
+        aside = rides[self.part] & ~strays
         rows = np.stack([self.tick, part, self.status | self.channels[self.part], self.one, self.two], axis=1)[aside]
         order = np.lexsort((self.tick, part))
-        order = order[~aside[order]]
+        order = order[~(aside | strays)[order]]
         moved = _Events(self.tick[order], part[order], self.status[order], self.one[order], self.two[order],
                         self.chunks[stays], self.channels[stays], self.ports[stays])
         return moved, rows.astype("<i4").tobytes()

@@ -70,7 +70,7 @@ def replay_rebuilds(subject: Subject) -> None:
         result = subject.one(source, **wish)
         written = formats.to_bytes(generate.stamped(result))
         read = formats.parse(written).score
-        again = generate.replay(generate.stamp_of(read), subject.model)
+        again = generate.remake(generate.stamp_of(read), subject.model)
         expect(formats.to_bytes(generate.stamped(again)) == written, f"{wish}: a replay gave other bytes")
 
 

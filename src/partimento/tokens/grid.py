@@ -92,7 +92,7 @@ def snapped_steps(score: Score, steps_per_quarter: int = STEPS_PER_QUARTER,
         keep[order[again]] = False
         order = order[~again]
         ahead = np.diff(lane[order])
-    # The next of the same lane is less than a width ahead; what lies further is another pitch or track.
-    stop[order[:-1]] = np.minimum(stop[order[:-1]], onset[order[:-1]] + np.where(
-        onset[order[1:]] > onset[order[:-1]], np.where(ahead < width, ahead, MAX_TICK), MAX_TICK))
+    after = np.diff(onset[order])
+    before = order[:-1][ahead == after]     # followed by a note of the same track and pitch
+    stop[before] = np.minimum(stop[before], onset[before] + after[ahead == after])
     return keep, onset[keep], stop[keep]

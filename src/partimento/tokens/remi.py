@@ -3,7 +3,8 @@
 The idea is that of Y.-S. Huang and Y.-H. Yang, "Pop Music Transformer" (2020), widened to tracks and changing meters.
 A piece is written so:
 
-    Program per track, then per bar: Bar [Numerator Denominator] ( Position [Tempo] ( Track ( Pitch Velocity Duration )* )* )*
+    Program per track, then per bar:
+    Bar [Numerator Denominator] ( Position [Tempo] ( Track ( Pitch Velocity Duration )* )* )*
 
 Skip before a Position moves it on by the number of positions (bars longer than those). Cut at a Position ends the bar
 there: a pick-up, a meter change in mid-bar, a piece that ends inside a bar. Numerator and Denominator stand where a
@@ -14,13 +15,14 @@ from __future__ import annotations
 
 import dataclasses
 from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from partimento.errors import RequestError
-from partimento.score import Meter, Score, Tempo, Track
-from partimento.tokens.grid import IndexArray, snapped_steps, to_steps, to_ticks
+from partimento.score import MAX_BARS, MAX_TICK, Meter, Score, Tempo, Track
+from partimento.tokens.grid import IndexArray, last_step, snap, snapped_steps, to_steps, to_ticks
 
 TokenArray = npt.NDArray[np.int32]
 
@@ -28,7 +30,6 @@ PAD, START, STOP, BAR, CUT, SKIP = range(6)
 _SINGLES = ("Pad", "Start", "Stop", "Bar", "Cut", "Skip")
 DRUMS = 128                                     # the Program token of a drum kit
 MAX_NUMERATOR, DENOMINATORS = 64, (1, 2, 4, 8, 16, 32, 64)
-MAX_DECODED_STEPS = 1 << 24                     # what bars of any length may add up to when ids are decoded
 DEFAULT_TICKS = 480
 
 
@@ -43,8 +44,8 @@ class Remi:
     >>> s = Score(onset=[0, 480], duration=[480, 960], pitch=[60, 64], velocity=[80, 80], track=[0, 0])
     >>> remi.decode(remi.encode(s)) == remi.snap(s)
     True
-    >>> [remi.names[i] for i in remi.encode(s)][:9]
-    ['Program 0', 'Bar', 'Numerator 4', 'Denominator 4', 'Position 0', 'Tempo 120', 'Track 0', 'Pitch 60', 'Velocity 81']
+    >>> " ".join(remi.names[i] for i in remi.encode(s)[:9])
+    'Program 0 Bar Numerator 4 Denominator 4 Position 0 Tempo 120 Track 0 Pitch 60 Velocity 82'
     """
 
     steps_per_quarter: int = 12
@@ -66,8 +67,8 @@ class Remi:
     def duration_steps(self) -> IndexArray:
         """The durations that have a token, in steps: each one to four quarters, then coarser, to 32 quarters."""
         q = self.steps_per_quarter
-        coarse = [np.arange(4 * q, 8 * q, max(1, q // 2)), np.arange(8 * q, 16 * q, q), np.arange(16 * q, 33 * q, 4 * q)]
-        return np.unique(np.concatenate([np.arange(1, 4 * q), *coarse])).astype(np.int64)
+        spans = ((1, 4 * q, 1), (4 * q, 8 * q, max(1, q // 2)), (8 * q, 16 * q, q), (16 * q, 33 * q, 4 * q))
+        return np.unique(np.concatenate([np.arange(*span, dtype=np.int64) for span in spans]))
 
     @cached_property
     def velocity_values(self) -> IndexArray:
@@ -112,24 +113,315 @@ class Remi:
         values["Duration"] = self.duration_steps.tolist()
         return _SINGLES + tuple(f"{kind} {value}" for kind in self._blocks for value in values[kind])
 
-    # --- what is kept of a Score -------------------------------------------------------------------------------
-
     @cached_property
     def _duration_token(self) -> IndexArray:
-        """Index of the longest duration token that is no longer than each number of steps (index 0 unused)."""
+        """Index of the longest duration token no longer than each number of steps, up to the longest there is."""
         steps = np.arange(int(self.duration_steps[-1]) + 1)
         return np.maximum(np.searchsorted(self.duration_steps, steps, side="right") - 1, 0).astype(np.int64)
 
     @cached_property
     def _velocity_token(self) -> IndexArray:
-        edges = np.arange(self.velocities + 1) * 127 // self.velocities + 1
-        return (np.searchsorted(edges[:-1], np.arange(128), side="right") - 1).clip(0).astype(np.int64)
+        """Index of the bin of each velocity 0–127."""
+        edges = np.arange(self.velocities) * 127 // self.velocities + 1
+        return np.maximum(np.searchsorted(edges, np.arange(128), side="right") - 1, 0).astype(np.int64)
+
+    # --- Score to ids ------------------------------------------------------------------------------------------
 
     def snap(self, score: Score) -> Score:
         """Return what the tokens keep of a Score: notes on the grid, binned, in a frame of meters, tempos and programs.
 
         Notes go as in `grid.snap`, durations down to the nearest that has a token, velocities and tempos to their
-        bins. Partial bars get a whole number of steps. Names, drum kits, keys, chords, marks, words and controllers are
-        not kept. ``decode(encode(s), s.ticks_per_quarter) == snap(s)``, and ``snap(snap(s)) == snap(s)``.
+        bins; partial bars get a whole number of steps. Names, kinds of drum kit, keys, chords, marks, words and
+        controllers are not kept. ``decode(encode(s), s.ticks_per_quarter) == snap(s)``.
         """
-        return self.decode(self.encode(score), score.ticks_per_quarter)
+        parts = self._parts(score)
+        tpq = score.ticks_per_quarter
+        onset = self._ticks(parts.step, tpq)
+        stop = self._ticks(parts.step + self.duration_steps[parts.duration], tpq)
+        return Score(
+            *_columns(onset, np.maximum(stop - onset, 1), parts.pitch, self.velocity_values[parts.velocity], parts.track),
+            ticks_per_quarter=tpq, end=parts.frame.end, meters=parts.frame.meters,
+            tempos=tuple(Tempo(tick, us) for tick, us in zip(
+                self._ticks(parts.tempo_step, tpq).tolist(), self.tempo_values[parts.tempo].tolist(), strict=True)),
+            tracks=tuple(Track("", 0 if t.is_drum else t.program, t.is_drum) for t in score.tracks))
+
+    def _ticks(self, steps: npt.ArrayLike, ticks_per_quarter: int) -> IndexArray:
+        return to_ticks(steps, ticks_per_quarter, self.steps_per_quarter)
+
+    def _steps(self, ticks: npt.ArrayLike, ticks_per_quarter: int) -> IndexArray:
+        return to_steps(ticks, ticks_per_quarter, self.steps_per_quarter)
+
+    def _parts(self, score: Score) -> _Parts:
+        """The notes and tempos of a Score as steps and token indices, in the order in which they are written."""
+        if len(score.tracks) > self.tracks:
+            raise RequestError(f"a Score to tokenise must have at most {self.tracks} tracks; got {len(score.tracks)}: "
+                               "merge tracks, or build the tokeniser with more")
+        frame = self._frame(score)
+        keep, step, stop = snapped_steps(score, self.steps_per_quarter, frame.end)
+        if keep.all():
+            track, pitch, velocity = score.track, score.pitch, score.velocity
+        else:
+            track, pitch, velocity = score.track[keep], score.pitch[keep], score.velocity[keep]
+        order = np.argsort((step * len(score.tracks) + track) * 128 + pitch, kind="stable")
+        step = step[order]
+        longest = len(self._duration_token) - 1
+        duration = self._duration_token[np.minimum(stop[order] - step, longest)]
+        tempo_step, tempo = self._tempos(score, frame)
+        return _Parts(frame, step, track[order], pitch[order], self._velocity_token[velocity[order]], duration,
+                      tempo_step, tempo)
+
+    def _tempos(self, score: Score, frame: _Frame) -> tuple[IndexArray, IndexArray]:
+        """Steps and bins of the tempos inside the piece: the last said at each step, where it changes."""
+        if not frame.end:
+            return np.zeros(0, np.int64), np.zeros(0, np.int64)
+        final = max(0, last_step(frame.end, score.ticks_per_quarter, self.steps_per_quarter) - 1)
+        tick, us = np.array(score.tempos, np.int64).T
+        step = np.minimum(self._steps(tick, score.ticks_per_quarter), final)
+        middles = np.sqrt(self.tempo_values[1:].astype(np.float64) * self.tempo_values[:-1])
+        token = np.searchsorted(-middles, -us.astype(np.float64))
+        said = np.append(step[1:] != step[:-1], True)
+        step, token = step[said], token[said]
+        changes = np.append(True, token[1:] != token[:-1])
+        return step[changes], token[changes]
+
+    def _frame(self, score: Score) -> _Frame:
+        """Meters, bar starts and end as the tokens can say them: partial bars get a whole number of steps."""
+        tpq, tick = score.ticks_per_quarter, 0
+        end = score.end or min(1, len(score))
+        meters, starts, said, cuts = [], [], [], []
+        for i, meter in enumerate(score.meters):
+            stop = min(end, score.meters[i + 1].tick) if i + 1 < len(score.meters) else end
+            if stop <= meter.tick:
+                break
+            number = _Number(min(max(meter.numerator, 1), MAX_NUMERATOR),
+                             min(DENOMINATORS, key=lambda d: (abs(d - meter.denominator), d)))
+            count, cut = self._bars(number, stop - meter.tick, tpq)
+            meters.append(Meter(tick, *number))
+            starts.append(tick + number.ticks(np.arange(count + (cut > 0)), tpq))
+            said.append(np.arange(count + (cut > 0)) == 0)
+            cuts.append(np.where(np.arange(count + (cut > 0)) == count, cut, 0))
+            tick += int(number.ticks(count, tpq)) + (max(1, int(self._ticks(cut, tpq))) if cut else 0)
+        if not meters:
+            return _Frame((), 0, *(np.zeros(0, np.int64) for _ in range(3)))
+        return _Frame(tuple(meters), tick, np.concatenate(starts), np.concatenate(said), np.concatenate(cuts))
+
+    def _bars(self, number: _Number, length: int, tpq: int) -> tuple[int, int]:
+        """How many whole bars lie in `length` ticks, and of how many steps the partial bar after them is (0: none)."""
+        count = length * number.denominator // (number.numerator * 4 * tpq)
+        while int(number.ticks(count + 1, tpq)) <= length:
+            count += 1
+        rest = length - int(number.ticks(count, tpq))
+        if rest <= 0:
+            return count, 0
+        cut = max(1, int(self._steps(rest, tpq)))
+        whole = int(number.ticks(count + 1, tpq) - number.ticks(count, tpq))
+        return (count + 1, 0) if max(1, int(self._ticks(cut, tpq))) >= whole else (count, cut)
+
+    def encode(self, score: Score) -> TokenArray:
+        """Return the ids of a Score, int32[length]; RequestError where it has more tracks than the tokeniser.
+
+        >>> len(Remi().encode(Score(onset=[0], duration=[1920], pitch=[60], velocity=[80], track=[0])))
+        10
+        """
+        parts, base = self._parts(score), {kind: first for kind, (first, _) in self._blocks.items()}
+        frame, tpq, n = parts.frame, score.ticks_per_quarter, len(parts.step)
+        programs = [base["Program"] + (DRUMS if t.is_drum else t.program) for t in score.tracks]
+        bar_step = self._steps(frame.starts, tpq)
+        # Places: each step at which a note begins or a tempo is said.
+        new_step = np.append(True, parts.step[1:] != parts.step[:-1])[:n]
+        place = parts.step[new_step]
+        if len(parts.tempo_step):
+            place = np.union1d(place, parts.tempo_step)
+        place_bar = np.searchsorted(bar_step, place, side="right") - 1
+        position = place - bar_step[place_bar] if len(place) else place
+        skips = position // self.positions
+        note_place = np.searchsorted(place, parts.step)
+        tempo_place = np.searchsorted(place, parts.tempo_step)
+        new_track = new_step.copy()
+        new_track[1:] |= parts.track[1:] != parts.track[:-1]
+        # How long each piece of writing is, and from that where it goes.
+        head = 1 + 2 * frame.said.astype(np.int64)
+        cut_skips = frame.cuts // self.positions
+        cut_length = np.where(frame.cuts > 0, cut_skips + 2, 0)
+        place_length = skips + 1
+        place_length[tempo_place] += 1
+        note_length = 3 + new_track
+        notes_in_place = np.bincount(note_place, note_length, len(place)).astype(np.int64)
+        places_in_bar = np.bincount(place_bar, place_length + notes_in_place, len(head)).astype(np.int64)
+        bar_at = len(programs) + _before(head + places_in_bar + cut_length)
+        place_at = (bar_at + head)[place_bar] + _before(place_length + notes_in_place)
+        place_at -= _before(places_in_bar)[place_bar]
+        note_end = place_at[note_place] + place_length[note_place] + _before(note_length) + note_length
+        note_end -= _before(notes_in_place)[note_place]
+        out = np.full(len(programs) + int((head + places_in_bar + cut_length).sum()), SKIP, np.int32)
+        out[:len(programs)] = programs
+        out[bar_at] = BAR
+        said = bar_at[frame.said]
+        out[said + 1] = [base["Numerator"] + m.numerator - 1 for m in frame.meters]
+        out[said + 2] = [base["Denominator"] + DENOMINATORS.index(m.denominator) for m in frame.meters]
+        out[place_at + skips] = base["Position"] + position % self.positions
+        out[place_at[tempo_place] + skips[tempo_place] + 1] = base["Tempo"] + parts.tempo
+        out[note_end - 3] = base["Pitch"] + parts.pitch
+        out[note_end - 2] = base["Velocity"] + parts.velocity
+        out[note_end - 1] = base["Duration"] + parts.duration
+        out[note_end[new_track] - 4] = base["Track"] + parts.track[new_track]
+        cut = frame.cuts > 0
+        cut_at = (bar_at + head + places_in_bar + cut_skips)[cut]
+        out[cut_at] = base["Position"] + frame.cuts[cut] % self.positions
+        out[cut_at + 1] = CUT
+        return out
+
+    # --- ids to Score ------------------------------------------------------------------------------------------
+
+    def decode(self, ids: npt.ArrayLike, ticks_per_quarter: int = DEFAULT_TICKS) -> Score:
+        """Return the Score that ids say, at `ticks_per_quarter`; any whole numbers give a legal one.
+
+        What is out of place is passed over or gets what was last said: ids that do not exist, what follows Stop, a
+        Velocity or Duration without a Pitch. Notes end with the piece and where the next of their pitch begins.
+
+        >>> Remi().decode([7, 7, -3, 10**9, BAR, 400, 300]).end
+        1920
+        """
+        every = np.asarray(ids, np.int64).reshape(-1)
+        every = every[(every >= 0) & (every < self.size)]
+        if (every == STOP).any():
+            every = every[:int((every == STOP).argmax())]
+        said = _Said(every, self._blocks)
+        tracks = tuple(Track("", 0 if p == DRUMS else p, p == DRUMS) for p in said.value["Program"].tolist())
+        bar_of = np.maximum(np.cumsum(every == BAR) - 1, 0)
+        notes, tempo_at = said.at["Pitch"], said.at["Tempo"]
+        n_bars = max(int((every == BAR).sum()), int(len(notes) > 0 or len(tempo_at) > 0))
+        if not n_bars:
+            return Score(ticks_per_quarter=ticks_per_quarter, tracks=tracks)
+        place = self._places(every, said)
+        meters, starts = self._decoded_frame(every, said, bar_of, place, n_bars, ticks_per_quarter)
+        end, n_bars = int(starts[-1]), len(starts) - 1
+        bar_step = self._steps(starts[:-1], ticks_per_quarter)
+        final = last_step(end, ticks_per_quarter, self.steps_per_quarter)
+        room = np.maximum(np.append(bar_step[1:], final) - bar_step, 1) - 1
+        notes, tempo_at = notes[bar_of[notes] < n_bars], tempo_at[bar_of[tempo_at] < n_bars]
+        step_of = {kind: bar_step[bar_of[at]] + np.minimum(place[at], room[bar_of[at]])
+                   for kind, at in (("note", notes), ("tempo", tempo_at))}
+        track = np.clip(said.last("Track", notes, 0), 0, max(0, len(tracks) - 1))
+        velocity = said.last("Velocity", np.where(said.after("Velocity", notes, 1), notes + 1, notes), -1)
+        default = int(self._velocity_token[80])
+        late = said.after("Velocity", notes, 1) & said.after("Duration", notes, 2)
+        soon = said.after("Duration", notes, 1)
+        duration = np.full(len(notes), int(self._duration_token[self.steps_per_quarter]))
+        duration[late] = said.which[notes[late] + 2]
+        duration[soon] = said.which[notes[soon] + 1]
+        onset = self._ticks(step_of["note"], ticks_per_quarter)
+        onset = np.minimum(onset, end - 1)
+        stop = self._ticks(step_of["note"] + self.duration_steps[duration], ticks_per_quarter)
+        stop = np.clip(stop, onset + 1, end)
+        velocity = self.velocity_values[np.where(velocity < 0, default, velocity)]
+        score = Score(
+            *_columns(onset, stop - onset, said.which[notes], velocity, track),
+            ticks_per_quarter=ticks_per_quarter, end=end, meters=meters, tracks=tracks,
+            tempos=tuple(Tempo(tick, us) for tick, us in zip(
+                self._ticks(step_of["tempo"], ticks_per_quarter).tolist(),
+                self.tempo_values[said.which[tempo_at]].tolist(), strict=True)))
+        return snap(score, self.steps_per_quarter)
+
+    def _places(self, every: IndexArray, said: _Said) -> IndexArray:
+        """The place in its bar, in steps, that rules at each id."""
+        marks = np.flatnonzero((every == BAR) | (said.kind == said.kinds.index("Position")))
+        skipped = np.cumsum(every == SKIP)
+        value = np.where(every[marks] == BAR, 0, said.which[marks])
+        value = value + np.where(every[marks] == BAR, 0, np.diff(skipped[marks], prepend=0)) * self.positions
+        index = np.searchsorted(marks, np.arange(len(every)), side="right") - 1
+        return np.where(index >= 0, value[np.maximum(index, 0)] if len(marks) else 0, 0)
+
+    def _decoded_frame(self, every: IndexArray, said: _Said, bar_of: IndexArray, place: IndexArray, n_bars: int,
+                       tpq: int) -> tuple[tuple[Meter, ...], IndexArray]:
+        """Meters, and the start tick of every bar with the end of the last."""
+        ends = np.searchsorted(bar_of, np.arange(n_bars), side="right") - 1      # the last id of each bar
+        numerator = said.last("Numerator", ends, 3) + 1
+        denominator = np.array(DENOMINATORS, np.int64)[said.last("Denominator", ends, 2)]
+        new = np.zeros(n_bars, bool)
+        new[0] = True
+        for kind in ("Numerator", "Denominator"):
+            new[bar_of[said.at[kind]]] = True
+        cut = np.zeros(n_bars, np.int64)
+        cut_at = np.flatnonzero((every == CUT) & (place > 0))
+        cut[bar_of[cut_at]] = place[cut_at]
+        new[1:] |= cut[:-1] > 0
+        first = np.maximum.accumulate(np.where(new, np.arange(n_bars), 0))
+        k = np.arange(n_bars) - first
+        whole = numerator * 4 * tpq
+        length = np.maximum((k + 1) * whole // denominator - k * whole // denominator, 1)
+        shorter = np.maximum(1, self._ticks(cut, tpq))
+        length = np.where((cut > 0) & (shorter < length), shorter, length)
+        starts = np.concatenate([[0], np.cumsum(length)])
+        starts = starts[:min(int(np.searchsorted(starts, MAX_TICK, side="right")), MAX_BARS + 1)]
+        rows = np.flatnonzero(new[:len(starts) - 1])
+        return tuple(Meter(*row) for row in np.stack(
+            [starts[rows], numerator[rows], denominator[rows]], 1).tolist()), starts
+
+
+class _Number(NamedTuple):
+    """A meter without its place."""
+
+    numerator: int
+    denominator: int
+
+    def ticks(self, bars: npt.ArrayLike, tpq: int) -> IndexArray:
+        """The tick at which bar number `bars` (from 0) begins."""
+        return np.asarray(bars, np.int64) * (self.numerator * 4 * tpq) // self.denominator
+
+
+class _Frame(NamedTuple):
+    """Meters and end in ticks; for each bar its start tick, whether a meter is said, its steps if partial (else 0)."""
+
+    meters: tuple[Meter, ...]
+    end: int
+    starts: IndexArray
+    said: npt.NDArray[Any]
+    cuts: IndexArray
+
+
+class _Parts(NamedTuple):
+    """Notes (by step, track, pitch) and tempos as steps and token indices."""
+
+    frame: _Frame
+    step: IndexArray
+    track: npt.NDArray[Any]
+    pitch: npt.NDArray[Any]
+    velocity: IndexArray
+    duration: IndexArray
+    tempo_step: IndexArray
+    tempo: IndexArray
+
+
+def _columns(*columns: npt.NDArray[Any]) -> list[npt.NDArray[np.int32]]:
+    return [column.astype(np.int32) for column in columns]
+
+
+def _before(lengths: IndexArray) -> IndexArray:
+    """The sum of the lengths before each."""
+    return np.cumsum(lengths) - lengths
+
+
+class _Said:
+    """Ids taken apart: of which kind each is, and which of its kind."""
+
+    def __init__(self, ids: IndexArray, blocks: dict[str, tuple[int, int]]) -> None:
+        self.kinds = list(blocks)
+        firsts = np.array([first for first, _ in blocks.values()])
+        self.kind = np.searchsorted(firsts, ids, side="right") - 1
+        self.which = np.where(self.kind >= 0, ids - firsts[np.maximum(self.kind, 0)], ids)
+        self.at = {kind: np.flatnonzero(self.kind == i) for i, kind in enumerate(self.kinds)}
+        self.value = {kind: self.which[at] for kind, at in self.at.items()}
+
+    def last(self, kind: str, where: npt.NDArray[Any], default: int) -> IndexArray:
+        """The last value of a kind said up to each index of `where`."""
+        if not len(self.at[kind]):
+            return np.full(len(where), default, np.int64)
+        index = np.searchsorted(self.at[kind], where, side="right") - 1
+        return np.where(index >= 0, self.value[kind][np.maximum(index, 0)], default)
+
+    def after(self, kind: str, where: npt.NDArray[Any], by: int) -> npt.NDArray[np.bool_]:
+        """Whether the id `by` places after each index of `where` is of a kind."""
+        index = where + by
+        inside = index < len(self.kind)
+        return np.asarray(inside & (self.kind[np.where(inside, index, 0)] == self.kinds.index(kind)))
