@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import os
 import re
 import sys
@@ -116,6 +117,17 @@ def about_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
     with _open(Path(path)) as archive:
         head = _head(archive, Path(path))
     return {key: value for key, value in head.items() if key != "values"}
+
+
+def about_text(about: Mapping[str, Any]) -> str:
+    """The text for a terminal of what `about_checkpoint` gave."""
+    config = ", ".join(f"{name} {value}" for name, value in about["config"].items())
+    lines = [f"{about['family']} model, format {about['format']}, written by partimento {about.get('partimento', '?')}",
+             f"settings: {config or 'none'}"]
+    lines += [f"{name}: {json.dumps(value, ensure_ascii=False) if isinstance(value, (dict, list)) else value}"
+              for name, value in about["record"].items() if value is not None]
+    size = sum(math.prod(shape) for _, shape in about["arrays"].values())
+    return ledger.shown("\n".join([*lines, f"arrays: {len(about['arrays'])} with {size:,} numbers"]))
 
 
 def checkpoint_hash(path: str | os.PathLike[str]) -> str:

@@ -37,6 +37,7 @@ VERBS = ("compose", "continue", "infill", "harmonize", "vary")
 OPEN = ("all", "pitch")
 MAX_BARS_ASKED = 10_000
 MAX_COUNT = 1_000
+MAX_UNPACKED = 1 << 30      # bytes of a packed Score: a damaged one may claim any size
 
 
 class Region(NamedTuple):
@@ -129,6 +130,7 @@ class Request:
                 object.__setattr__(self, field.name, dict(value))
             elif not _fits(value, hints[field.name]):
                 raise RequestError(f"{field.name} must be {_words(hints[field.name])}; got {value!r}")
+        self._check_contents()
         self._check_numbers()
         if self.verb not in VERBS:
             raise RequestError(nearest(self.verb, VERBS, "verb"))
@@ -142,6 +144,14 @@ class Request:
             theory.parse_chords(self.chords, 1)
         for name, span in self.ranges.items():
             parse_range(span, name)
+
+    def _check_contents(self) -> None:
+        for name, kind, entries in (("tracks", str, self.tracks), ("ranges", str, self.ranges.values()),
+                                    ("targets", float, self.targets.values()),
+                                    ("ranges", str, self.ranges), ("targets", str, self.targets)):
+            for entry in entries:
+                if not _fits(entry, kind):
+                    raise RequestError(f"{name} must hold {_words(kind)}; got {entry!r}")
 
     def _check_numbers(self) -> None:
         for name, low, high, why in (
@@ -171,7 +181,7 @@ class Request:
         """The Request that `to_json` wrote; an unknown key is refused with the nearest known one."""
         try:
             plain = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise RequestError(f"a request must be JSON; {error}") from None
         if not isinstance(plain, dict):
             raise RequestError(f"a request must be a JSON object; got {type(plain).__name__}")
@@ -259,7 +269,7 @@ def pack_score(score: Score) -> str:
     head = {"ticks_per_quarter": score.ticks_per_quarter, "end": score.end, "columns": columns, "notes": len(score),
             "controls": len(score.controls), "extras": _plain(score.extras),
             **{name: getattr(score, name) for name in _LISTS}}
-    header = json.dumps(head, separators=(",", ":"), sort_keys=True).encode()
+    header = json.dumps(head, separators=(",", ":"), sort_keys=True, default=int).encode()
     body = b"".join(np.diff(getattr(score, c), prepend=0).astype("<i4").tobytes() for c in columns)
     body += score.controls.rows().astype("<i4").tobytes()
     return base64.b85encode(zlib.compress(struct.pack("<I", len(header)) + header + body, 9)).decode("ascii")
@@ -268,7 +278,7 @@ def pack_score(score: Score) -> str:
 def unpack_score(text: str) -> Score:
     """The Score that `pack_score` wrote; RequestError when the text is damaged."""
     try:
-        data = zlib.decompress(base64.b85decode(text))
+        data = zlib.decompressobj().decompress(base64.b85decode(text), MAX_UNPACKED)
         (size,) = struct.unpack_from("<I", data)
         head = json.loads(data[4:4 + size])
         n, at = head["notes"], 4 + size
@@ -280,7 +290,8 @@ def unpack_score(text: str) -> Score:
         lists: dict[str, Any] = {name: tuple(kind(*row) for row in head[name]) for name, kind in _LISTS.items()}
         return Score(**columns, **lists, ticks_per_quarter=head["ticks_per_quarter"], end=head["end"],
                      controls=Controls(*(rows[:, i] for i in range(5))), extras=_unplain(head["extras"]))
-    except (ValueError, KeyError, TypeError, struct.error, zlib.error) as error:
+    except (ValueError, LookupError, TypeError, ArithmeticError, AttributeError, RecursionError, struct.error,
+            zlib.error) as error:
         raise RequestError(f"the input inside this request must be what was written; it is damaged ({error})") from None
 
 

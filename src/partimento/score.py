@@ -19,8 +19,11 @@ BoolArray = npt.NDArray[np.bool_]
 
 MAX_TICK = 2**31 - 1
 MAX_BARS = 1_000_000
+MAX_TRACKS = 1 << 20
 NOTE_COLUMNS = ("onset", "duration", "pitch", "velocity", "track")
 OPTIONAL_COLUMNS = ("voice", "staff", "spelling")
+_BOUNDS = {"onset": (0, MAX_TICK), "duration": (0, MAX_TICK), "pitch": (0, 127), "velocity": (1, 127),
+           "track": (0, MAX_TRACKS - 1)}
 
 # Set by the package's ``__init__``: how a notebook shows a Score. The Score itself knows nothing of pictures.
 display_hook: Callable[[Score], str] | None = None
@@ -129,6 +132,18 @@ class Controls:
         return np.stack([self.tick, self.track, self.kind, self.number, self.value], axis=1)
 
 
+def _check_column(name: str, column: npt.NDArray[Any]) -> None:
+    """RequestError where a column holds anything but whole numbers within its bounds."""
+    if not column.size:
+        return
+    if column.dtype.kind not in "iuf" or (column.dtype.kind == "f" and not bool((column == np.rint(column)).all())):
+        raise RequestError(f"every {name} must be a whole number; got {column.dtype} values")
+    low, high = _BOUNDS.get(name, (-MAX_TICK - 1, MAX_TICK))
+    if column.min() < low or column.max() > high:
+        bad = column[(column < low) | (column > high)][0]
+        raise RequestError(f"every {name} must lie in {low}..{high}; got {bad}")
+
+
 def _frozen(column: npt.NDArray[Any]) -> IntArray:
     out = np.ascontiguousarray(column, dtype=np.int32)
     if out is column or out.base is not None:
@@ -177,36 +192,37 @@ class Score:
         for name in OPTIONAL_COLUMNS:
             if getattr(self, name) is not None:
                 columns[name] = np.asarray(getattr(self, name))
-        n = len(columns["onset"])
+        n = columns["onset"].size
         for name, column in columns.items():
             if column.shape != (n,):
                 raise RequestError(f"every note column must hold {n} values; {name} has shape {column.shape}")
+            _check_column(name, column)
         if self.ticks_per_quarter < 1:
             raise RequestError(f"ticks_per_quarter must be at least 1; got {self.ticks_per_quarter}")
         order = np.lexsort([columns[c] for c in ("velocity", "duration", "pitch", "track", "onset")])
         for name, column in columns.items():
             put(self, name, _frozen(column[order]))
-        if n:
-            self._check_notes()
         last = int((self.onset.astype(np.int64) + self.duration).max()) if n else 0
         if max(last, self.end) > MAX_TICK:
             raise RequestError(f"a piece must end by tick {MAX_TICK}; this one ends at {max(last, self.end)}")
         put(self, "end", max(int(self.end), last))
         put(self, "meters", _from_zero(self.meters, Meter(0, 4, 4)))
         put(self, "tempos", _from_zero(self.tempos, Tempo(0, 500_000)))
+        self._check_frame()
         for name in ("keys", "chords", "marks", "texts"):
             put(self, name, tuple(sorted(getattr(self, name), key=lambda item: int(item.tick))))
         count = int(self.track.max()) + 1 if n else 0
         tracks = tuple(self.tracks) + (Track(),) * (count - len(self.tracks))
         put(self, "tracks", tracks)
 
-    def _check_notes(self) -> None:
-        for name, low, high in (("onset", 0, MAX_TICK), ("duration", 0, MAX_TICK), ("pitch", 0, 127),
-                                ("velocity", 1, 127), ("track", 0, MAX_TICK)):
-            column = getattr(self, name)
-            if int(column.min()) < low or int(column.max()) > high:
-                bad = column[(column < low) | (column > high)][0]
-                raise RequestError(f"every {name} must lie in {low}..{high}; got {bad}")
+    def _check_frame(self) -> None:
+        for meter in self.meters:
+            if meter.numerator < 1 or meter.denominator < 1:
+                raise RequestError(f"a meter must be of numbers from 1; got {meter.numerator}/{meter.denominator}")
+        for tempo in self.tempos:
+            if tempo.us_per_quarter < 1:
+                raise RequestError("a tempo must be at least 1 microsecond a quarter note; "
+                                   f"got {tempo.us_per_quarter}")
 
     # --- size and time -------------------------------------------------------------------------------------
 
@@ -343,7 +359,7 @@ class Score:
         digest = hashlib.sha256()
         frame = [self.ticks_per_quarter, self.end, self.meters, self.tempos, self.keys, self.chords, self.marks,
                  self.tracks, self.texts]
-        digest.update(json.dumps(frame, ensure_ascii=True).encode())
+        digest.update(json.dumps(frame, ensure_ascii=True, default=int).encode())
         for name in NOTE_COLUMNS + OPTIONAL_COLUMNS:
             column = getattr(self, name)
             digest.update(name.encode() + (b"-" if column is None else column.astype("<i4").tobytes()))

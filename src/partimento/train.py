@@ -6,8 +6,11 @@ import dataclasses
 import os
 import time
 from collections.abc import Mapping, Sequence
+from math import log
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from partimento import __version__, checkpoint
 from partimento.data.corpus import Corpus, load, rebarring
@@ -16,17 +19,19 @@ from partimento.errors import ModelError, PartimentoError
 from partimento.formats.reading import DEFAULT_MAX_NOTES
 from partimento.models.base import Model, Piece, Progress, Report, family
 from partimento.request import platform_string
+from partimento.sampling import generator
+from partimento.score import Score
 from partimento.settings import config_from_json
 
-MAX_SCORED = 200        # pieces of the validation side that the likelihood is taken on
+SCORED_BARS, SCORED_NOTES = 8, 1_000        # what the likelihood on unseen pieces is taken on
 Music = str | os.PathLike[str] | Corpus | Sequence[Piece]
 
 
 @dataclasses.dataclass(frozen=True)
 class Likelihood:
-    """Bits per note on pieces not learnt from: of the model, and of random notes; `pieces` and `notes` scored.
+    """Bits per note on the beginnings of pieces not learnt from: of the model, and of random notes.
 
-    `left_out` counts pieces that the family cannot score.
+    `pieces` and `notes` were scored; `left_out` counts pieces that a family cannot score, or that begin in silence.
     """
 
     bits_per_note: float
@@ -58,7 +63,7 @@ class TrainResult:
         out = self.corpus.summary().split("\n") if self.corpus else []
         if self.likelihood:
             found = self.likelihood
-            out.append(f"on {found.pieces:,} unseen pieces: {found.bits_per_note:.2f} bits a note "
+            out.append(f"on the beginnings of {found.pieces:,} unseen pieces: {found.bits_per_note:.2f} bits a note "
                        f"(random notes: {found.random_bits_per_note:.2f})")
         out += [*self.notes, f"{self.model.family} model, {self.seconds:.1f} s"]
         return "\n".join(out + ([str(self.path)] if self.path else []))
@@ -69,14 +74,14 @@ def train(music: Music, *, model: str | Model = "markov", out: str | os.PathLike
           licence: str | None = None, source: str | None = None, group: Group = "auto",
           given_split: str | os.PathLike[str] | None = None, input_meter: str | None = None,
           input_downbeat: float | None = None, workers: int | None = None, max_notes: int = DEFAULT_MAX_NOTES,
-          device: str = "auto", budget: float | None = None, score: bool = True,
+          device: str = "auto", budget: float | None = None, scored_notes: int = SCORED_NOTES,
           report: Report | None = None) -> TrainResult:
     """Fit a model on a folder, a file, a Corpus or pieces, and save it to `out` where that is given.
 
     `model` is a family's name, ``package.module:Class``, or a model to fit; `settings` are fields of its Config.
     `valid_share`, `seed`, `licence`, `source`, `group`, `given_split`, `workers` and `max_notes` are as in
-    ``partimento.data.load``. `input_meter` and `input_downbeat` re-bar every piece. `score` False skips the
-    likelihood on unseen pieces. `report` is called through all stages; when it returns False, what has been read, or
+    ``partimento.data.load``. `input_meter` and `input_downbeat` re-bar every piece. `scored_notes` is how many notes of unseen pieces the
+    likelihood is taken on (0: none). `report` is called through all stages; when it returns False, what has been read, or
     learnt, by then is used.
     """
     began = time.perf_counter()
@@ -97,7 +102,7 @@ def train(music: Music, *, model: str | Model = "markov", out: str | os.PathLike
     watch.stopped = False
     made = made.fit(pieces, valid=valid, seed=seed, device=device, budget=budget, report=watch)
     stopped = stopped_reading or watch.stopped
-    found = likelihood(made, valid, pieces, report=watch) if score and not stopped else None
+    found = None if stopped else likelihood(made, valid, notes=scored_notes, report=watch)
     notes = _notes(made, corpus, stopped_reading, watch.stopped)
     seconds = time.perf_counter() - began
     digest = None
@@ -108,31 +113,49 @@ def train(music: Music, *, model: str | Model = "markov", out: str | os.PathLike
     return TrainResult(made, Path(out) if out is not None else None, digest, corpus, found, seconds, stopped, notes)
 
 
-def likelihood(model: Model, valid: Sequence[Piece], train: Sequence[Piece] = (), *,
+def likelihood(model: Model, valid: Sequence[Piece], *, notes: int = SCORED_NOTES,
                report: Report | None = None) -> Likelihood | None:
-    """Bits per note of `model` on `valid` (at most MAX_SCORED of them, evenly spread), and of the random family.
+    """Bits per note of `model`, and of random notes, on the beginnings of pieces it has not learnt from.
 
-    Both are over the same pieces: those that both can score. None where the family has no likelihood, `valid` is
-    empty, or nothing could be scored.
+    The first SCORED_BARS bars of one piece of `valid` after another, in a fixed shuffled order, until `notes` notes
+    are reached; pieces that either family cannot score, and silent ones, are left out. None where the family has no
+    likelihood, `valid` is empty, or nothing could be scored.
     """
-    if not model.has_likelihood or not len(valid):
+    if not model.has_likelihood or notes < 1:
         return None
-    random = family("random")().fit(train)
-    chosen = [len(valid) * i // min(len(valid), MAX_SCORED) for i in range(min(len(valid), MAX_SCORED))]
-    nats, plain, notes, scored = 0.0, 0.0, 0, 0
-    for done, index in enumerate(chosen):
-        if report is not None and not report(Progress("scoring", done, len(chosen))):
+    random = family("random")()
+    nats, plain, seen, scored, left_out = 0.0, 0.0, 0, 0, 0
+    for index in np.argsort(generator(0).random(len(valid))).tolist():
+        if seen >= notes or (report is not None and not report(Progress("scoring", seen, notes))):
             break
         try:
-            own, base = (each.log_prob(valid[index].score) for each in (model, random))
+            score = beginning(valid[index].score, SCORED_BARS)
+            own, base = model.log_prob(score), random.log_prob(score)
         except PartimentoError:
+            own = base = None
+        if own is None or base is None or not own.notes:
+            left_out += 1
             continue
-        if own is not None and base is not None and own.notes:
-            nats, plain, notes, scored = nats + own.nats, plain + base.nats, notes + own.notes, scored + 1
-    if not notes:
+        nats, plain, seen, scored = nats + own.nats, plain + base.nats, seen + own.notes, scored + 1
+    if not seen:
         return None
-    bit = -0.6931471805599453 * notes
-    return Likelihood(nats / bit, plain / bit, scored, notes, len(chosen) - scored)
+    return Likelihood(-nats / (seen * log(2)), -plain / (seen * log(2)), scored, seen, left_out)
+
+
+def beginning(score: Score, bars: int) -> Score:
+    """The first `bars` bars as a piece of its own: notes cut at the last bar line, the frame cut with them.
+
+    >>> beginning(Score(onset=[0, 1920], duration=[9000, 480], pitch=[60, 62], velocity=[80, 80], track=[0, 0]), 1).end
+    1920
+    """
+    if score.n_bars <= bars:
+        return score
+    stop = int(score.bar_starts[bars])
+    inside = score.select(score.onset < stop)
+    frame = {name: tuple(entry for entry in getattr(score, name) if entry.tick < stop)
+             for name in ("meters", "tempos", "keys", "chords", "marks", "texts")}
+    return inside.replace(duration=np.minimum(inside.duration, stop - inside.onset), end=stop, **frame,
+                          controls=score.controls.select(score.controls.tick < stop))
 
 
 class _Watch:

@@ -107,6 +107,9 @@ def test_all_comes_back(saved: Path) -> None:
     assert loaded.ledger() == [Entry(file="a.mid", sha256="1", used="train")]
     assert checkpoint.about_checkpoint(saved)["arrays"] == {"a": ["int64", [0]], "b": ["uint8", [2, 3]],
                                                             "c": ["float16", [2]]}
+    text = checkpoint.about_text(checkpoint.about_checkpoint(saved))
+    assert "order 5, decay 0.25" in text
+    assert text.endswith("seed: 3\narrays: 3 with 8 numbers")
 
 
 def test_equal_models_give_equal_bytes(tmp_path: Path) -> None:

@@ -178,8 +178,9 @@ def test_closed_files_and_folders(folder: Path) -> None:
 
 def test_names_that_are_not_text(tmp_path: Path) -> None:
     for name in (b"bad\xff.mid", b"esc\x1b[2J.mid", *(b"%d.mid" % i for i in range(8))):
+        place = Path(os.fsdecode(os.path.join(os.fsencode(tmp_path), name)))
         try:
-            Path(os.fsdecode(os.path.join(os.fsencode(tmp_path), name))).write_bytes(midi(*(letter % 128 for letter in name)))
+            place.write_bytes(midi(*(letter % 128 for letter in name)))
         except (OSError, ValueError):
             pytest.skip("this system has only names that are text")
     (tmp_path / os.fsdecode(b"empty\xff.mid")).write_bytes(b"")

@@ -115,7 +115,7 @@ def test_compressed_samples_are_decoded(tmp_path: Path) -> None:
     assert int(np.argmax(np.abs(np.fft.rfft(sound * np.hanning(RATE))))) == 441
     broken = bytearray(sf2([({41: 0}, ())], [(LOOPED, ())], vorbis=True))
     place = broken.index(b"OggS")
-    broken[place:place + 4000] = bytes(4000)
+    broken[place:place + 40] = bytes(40)
     with pytest.raises(ReadError, match="cannot be decoded"):
         played(bank_of(tmp_path, bytes(broken)))
 

@@ -16,8 +16,8 @@ from partimento import checkpoint
 from partimento.data import load
 from partimento.errors import ModelError, ReadError, WriteError
 from partimento.models.base import Arrays, LogProb, Model, Piece, Progress, Report
-from partimento.score import Score
-from partimento.train import likelihood, train
+from partimento.score import Meter, Score, Tempo
+from partimento.train import beginning, likelihood, train
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -106,7 +106,7 @@ def test_a_folder_becomes_a_checkpoint(songs: Path, tmp_path: Path) -> None:
     lines = result.summary().split("\n")
     assert lines[0] == "10 used, 0 repaired, 1 skipped (1 is an HTML page)"
     assert lines[-1] == str(out)
-    assert any(line.startswith("on 2 unseen pieces: ") for line in lines)
+    assert any(line.startswith("on the beginnings of 2 unseen pieces: ") for line in lines)
 
 
 def test_the_same_again_is_the_same_file(songs: Path, tmp_path: Path) -> None:
@@ -151,19 +151,30 @@ def test_what_cannot_be_scored_is_counted(songs: Path) -> None:
     corpus = load(songs, workers=0, valid_share=0.3)
     odd = Score(onset=[0], duration=[1], pitch=[77], velocity=[9], track=[0])
     valid = [*corpus.valid, Piece(odd, "odd")]
-    found = likelihood(Pitches().fit(corpus.train), valid, corpus.train)
+    found = likelihood(Pitches().fit(corpus.train), valid)
     assert found is not None
     assert (found.pieces, found.left_out) == (3, 1)
     assert likelihood(Pitches(), [Piece(odd, "odd")]) is None
     assert likelihood(Pitches(), []) is None
 
 
-def test_only_some_of_many_pieces_are_scored(songs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("partimento.train.MAX_SCORED", 3)
+def test_only_some_notes_of_many_pieces_are_scored(songs: Path) -> None:
     corpus = load(songs, workers=0)
-    found = likelihood(Pitches(), corpus.train)
+    found = likelihood(Pitches(), corpus.train, notes=9)
     assert found is not None
-    assert found.pieces == 3
+    assert (found.pieces, found.notes) == (3, 12)
+    assert likelihood(Pitches(), corpus.train, notes=9) == found
+    assert likelihood(Pitches(), corpus.train, notes=0) is None
+
+
+def test_a_beginning_is_a_piece() -> None:
+    score = Score(onset=[0, 480, 1000, 1440], duration=[480, 5000, 9, 480], pitch=[60, 62, 64, 65], velocity=[80] * 4,
+                  track=[0] * 4, meters=(Meter(0, 3, 4), Meter(1440, 4, 4)), tempos=(Tempo(1440, 400_000),))
+    first = beginning(score, 1)
+    assert (first.end, first.n_bars, first.meters) == (1440, 1, (Meter(0, 3, 4),))
+    assert first.duration.tolist() == [480, 960, 9]
+    assert first.tempos == (Tempo(0, 500_000),)
+    assert beginning(score, 99) is score
 
 
 def test_a_family_that_does_not_learn_says_so(songs: Path) -> None:
@@ -196,7 +207,7 @@ def test_settings_from_json_are_settings(songs: Path) -> None:
 
 
 def test_markov_learns_from_real_music(music: Callable[[str], Path], tmp_path: Path) -> None:
-    result = train(music("freedoom_midi"), out=tmp_path / "f.partimento")
+    result = train(music("freedoom_midi"), out=tmp_path / "f.partimento", scored_notes=300)
     assert result.likelihood is not None
     assert result.likelihood.bits_per_note < result.likelihood.random_bits_per_note
     assert checkpoint.load(tmp_path / "f.partimento").model.family == "markov"

@@ -75,24 +75,37 @@ def snapped_steps(score: Score, steps_per_quarter: int = STEPS_PER_QUARTER,
     last = final - 1
     while last > 0 and to_ticks(last, tpq, steps_per_quarter) >= to_ticks(final, tpq, steps_per_quarter):
         last -= 1     # a coarse clock has several steps on one tick
-    both = to_steps(np.stack([score.onset, score.offset]), tpq, steps_per_quarter)
-    onset = np.minimum(both[0], max(last, 0))
+    onset = np.minimum(to_steps(score.onset, tpq, steps_per_quarter), max(last, 0))
     if tpq < steps_per_quarter:
         onset = to_steps(to_ticks(onset, tpq, steps_per_quarter), tpq, steps_per_quarter)
-    stop = np.maximum(np.minimum(both[1], final), onset + 1)
-    # By track and pitch, then onset: one number a note, so that one sort does.
-    width = max(last, 0) + 1
-    lane = (score.track.astype(np.int64) * 128 + score.pitch) * width + onset
-    order = np.argsort(lane, kind="stable")
-    ahead = np.diff(lane[order])
+    stop = np.maximum(np.minimum(to_steps(score.offset, tpq, steps_per_quarter), final), onset + 1)
+    # Notes of one track and pitch together, by onset, the longest first.
+    length = stop - onset
+    lane = (score.track.astype(np.int64) * 128 + score.pitch) * (max(last, 0) + 1) + onset
+    order = sorted_order(lane, int(length.max(initial=0)) - length)
+    lane, begins = lane[order], onset[order]
+    first = np.ones(len(order), bool)
+    first[1:] = lane[1:] != lane[:-1]
     keep = np.ones(len(score), bool)
-    if len(ahead) and not ahead.all():
-        order = np.lexsort((-stop, lane))
-        again = np.append(False, np.diff(lane[order]) == 0)
-        keep[order[again]] = False
-        order = order[~again]
-        ahead = np.diff(lane[order])
-    after = np.diff(onset[order])
-    before = order[:-1][ahead == after]     # followed by a note of the same track and pitch
-    stop[before] = np.minimum(stop[before], onset[before] + after[ahead == after])
+    if not first.all():
+        keep[order[~first]] = False
+        order, lane, begins = order[first], lane[first], begins[first]
+    ahead = begins[1:] - begins[:-1]
+    followed = ahead == lane[1:] - lane[:-1]      # by a note of the same track and pitch
+    before = order[:-1][followed]
+    stop[before] = np.minimum(stop[before], onset[before] + ahead[followed])
     return keep, onset[keep], stop[keep]
+
+
+def sorted_order(key: IndexArray, then: IndexArray) -> npt.NDArray[np.intp]:
+    """Return the order by `key`, `then` and place (int64[n], neither negative): one sort of packed numbers if they fit.
+
+    >>> sorted_order(np.array([2, 1, 1]), np.array([0, 5, 4])).tolist()
+    [2, 1, 0]
+    """
+    place_bits, then_bits = len(key).bit_length(), int(then.max(initial=0)).bit_length()
+    if int(key.max(initial=0)).bit_length() + then_bits + place_bits > 63:
+        return np.lexsort((then, key))
+    packed = (((key << then_bits) | then) << place_bits) | np.arange(len(key))
+    packed.sort()
+    return packed & ((1 << place_bits) - 1)

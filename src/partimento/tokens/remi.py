@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from partimento.errors import RequestError
 from partimento.score import MAX_BARS, MAX_TICK, Meter, Score, Tempo, Track
-from partimento.tokens.grid import IndexArray, last_step, snap, snapped_steps, to_steps, to_ticks
+from partimento.tokens.grid import IndexArray, last_step, snap, snapped_steps, sorted_order, to_steps, to_ticks
 
 TokenArray = npt.NDArray[np.int32]
 
@@ -125,6 +125,11 @@ class Remi:
         edges = np.arange(self.velocities) * 127 // self.velocities + 1
         return np.maximum(np.searchsorted(edges, np.arange(128), side="right") - 1, 0).astype(np.int64)
 
+    @cached_property
+    def _tempo_edges(self) -> npt.NDArray[np.float64]:
+        """Minus the microseconds at which one tempo bin ends and the next, faster, begins."""
+        return -np.sqrt(self.tempo_values[1:].astype(np.float64) * self.tempo_values[:-1])
+
     # --- Score to ids ------------------------------------------------------------------------------------------
 
     def snap(self, score: Score) -> Score:
@@ -139,7 +144,8 @@ class Remi:
         onset = self._ticks(parts.step, tpq)
         stop = self._ticks(parts.step + self.duration_steps[parts.duration], tpq)
         return Score(
-            *_columns(onset, np.maximum(stop - onset, 1), parts.pitch, self.velocity_values[parts.velocity], parts.track),
+            _int32(onset), _int32(np.maximum(stop - onset, 1)), parts.pitch,
+            _int32(self.velocity_values[parts.velocity]), parts.track,
             ticks_per_quarter=tpq, end=parts.frame.end, meters=parts.frame.meters,
             tempos=tuple(Tempo(tick, us) for tick, us in zip(
                 self._ticks(parts.tempo_step, tpq).tolist(), self.tempo_values[parts.tempo].tolist(), strict=True)),
@@ -162,7 +168,7 @@ class Remi:
             track, pitch, velocity = score.track, score.pitch, score.velocity
         else:
             track, pitch, velocity = score.track[keep], score.pitch[keep], score.velocity[keep]
-        order = np.argsort((step * len(score.tracks) + track) * 128 + pitch, kind="stable")
+        order = sorted_order(step, track.astype(np.int64) * 128 + pitch)
         step = step[order]
         longest = len(self._duration_token) - 1
         duration = self._duration_token[np.minimum(stop[order] - step, longest)]
@@ -175,13 +181,13 @@ class Remi:
         if not frame.end:
             return np.zeros(0, np.int64), np.zeros(0, np.int64)
         final = max(0, last_step(frame.end, score.ticks_per_quarter, self.steps_per_quarter) - 1)
-        tick, us = np.array(score.tempos, np.int64).T
-        step = np.minimum(self._steps(tick, score.ticks_per_quarter), final)
-        middles = np.sqrt(self.tempo_values[1:].astype(np.float64) * self.tempo_values[:-1])
-        token = np.searchsorted(-middles, -us.astype(np.float64))
-        said = np.append(step[1:] != step[:-1], True)
+        step = np.minimum(self._steps([t.tick for t in score.tempos], score.ticks_per_quarter), final)
+        token = np.searchsorted(self._tempo_edges, [-t.us_per_quarter for t in score.tempos])
+        said = np.ones(len(step), bool)
+        said[:-1] = step[1:] != step[:-1]
         step, token = step[said], token[said]
-        changes = np.append(True, token[1:] != token[:-1])
+        changes = np.ones(len(step), bool)
+        changes[1:] = token[1:] != token[:-1]
         return step[changes], token[changes]
 
     def _frame(self, score: Score) -> _Frame:
@@ -207,7 +213,7 @@ class Remi:
 
     def _bars(self, number: _Number, length: int, tpq: int) -> tuple[int, int]:
         """How many whole bars lie in `length` ticks, and of how many steps the partial bar after them is (0: none)."""
-        count = length * number.denominator // (number.numerator * 4 * tpq)
+        count = length * number.denominator // max(number.numerator * 4 * tpq, number.denominator)
         while int(number.ticks(count + 1, tpq)) <= length:
             count += 1
         rest = length - int(number.ticks(count, tpq))
@@ -228,15 +234,19 @@ class Remi:
         programs = [base["Program"] + (DRUMS if t.is_drum else t.program) for t in score.tracks]
         bar_step = self._steps(frame.starts, tpq)
         # Places: each step at which a note begins or a tempo is said.
-        new_step = np.append(True, parts.step[1:] != parts.step[:-1])[:n]
-        place = parts.step[new_step]
-        if len(parts.tempo_step):
-            place = np.union1d(place, parts.tempo_step)
+        new_step = np.ones(n, bool)
+        new_step[1:] = parts.step[1:] != parts.step[:-1]
+        place = note_steps = parts.step[new_step]
+        note_place = np.cumsum(new_step) - 1
+        found = np.searchsorted(place, parts.tempo_step)
+        alone = np.append(place, -1)[found] != parts.tempo_step
+        if alone.any():
+            place = np.sort(np.concatenate([place, parts.tempo_step[alone]]))
+            note_place = np.searchsorted(place, note_steps)[note_place]
+        tempo_place = np.searchsorted(place, parts.tempo_step)
         place_bar = np.searchsorted(bar_step, place, side="right") - 1
         position = place - bar_step[place_bar] if len(place) else place
         skips = position // self.positions
-        note_place = np.searchsorted(place, parts.step)
-        tempo_place = np.searchsorted(place, parts.tempo_step)
         new_track = new_step.copy()
         new_track[1:] |= parts.track[1:] != parts.track[:-1]
         # How long each piece of writing is, and from that where it goes.
@@ -287,7 +297,8 @@ class Remi:
         if (every == STOP).any():
             every = every[:int((every == STOP).argmax())]
         said = _Said(every, self._blocks)
-        tracks = tuple(Track("", 0 if p == DRUMS else p, p == DRUMS) for p in said.value["Program"].tolist())
+        programs = said.value["Program"][:self.tracks].tolist()
+        tracks = tuple(Track("", 0 if p == DRUMS else p, p == DRUMS) for p in programs)
         bar_of = np.maximum(np.cumsum(every == BAR) - 1, 0)
         notes, tempo_at = said.at["Pitch"], said.at["Tempo"]
         n_bars = max(int((every == BAR).sum()), int(len(notes) > 0 or len(tempo_at) > 0))
@@ -316,7 +327,7 @@ class Remi:
         stop = np.clip(stop, onset + 1, end)
         velocity = self.velocity_values[np.where(velocity < 0, default, velocity)]
         score = Score(
-            *_columns(onset, stop - onset, said.which[notes], velocity, track),
+            _int32(onset), _int32(stop - onset), _int32(said.which[notes]), _int32(velocity), _int32(track),
             ticks_per_quarter=ticks_per_quarter, end=end, meters=meters, tracks=tracks,
             tempos=tuple(Tempo(tick, us) for tick, us in zip(
                 self._ticks(step_of["tempo"], ticks_per_quarter).tolist(),
@@ -348,8 +359,8 @@ class Remi:
         new[1:] |= cut[:-1] > 0
         first = np.maximum.accumulate(np.where(new, np.arange(n_bars), 0))
         k = np.arange(n_bars) - first
-        whole = numerator * 4 * tpq
-        length = np.maximum((k + 1) * whole // denominator - k * whole // denominator, 1)
+        whole = np.maximum(numerator * 4 * tpq, denominator)
+        length = (k + 1) * whole // denominator - k * whole // denominator
         shorter = np.maximum(1, self._ticks(cut, tpq))
         length = np.where((cut > 0) & (shorter < length), shorter, length)
         starts = np.concatenate([[0], np.cumsum(length)])
@@ -366,8 +377,8 @@ class _Number(NamedTuple):
     denominator: int
 
     def ticks(self, bars: npt.ArrayLike, tpq: int) -> IndexArray:
-        """The tick at which bar number `bars` (from 0) begins."""
-        return np.asarray(bars, np.int64) * (self.numerator * 4 * tpq) // self.denominator
+        """The tick at which bar number `bars` (from 0) begins; a bar is at least a tick long."""
+        return np.asarray(bars, np.int64) * max(self.numerator * 4 * tpq, self.denominator) // self.denominator
 
 
 class _Frame(NamedTuple):
@@ -393,8 +404,8 @@ class _Parts(NamedTuple):
     tempo: IndexArray
 
 
-def _columns(*columns: npt.NDArray[Any]) -> list[npt.NDArray[np.int32]]:
-    return [column.astype(np.int32) for column in columns]
+def _int32(column: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
+    return column.astype(np.int32)
 
 
 def _before(lengths: IndexArray) -> IndexArray:

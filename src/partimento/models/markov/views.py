@@ -73,7 +73,7 @@ VELOCITY = (
 def sense(name: str) -> str:
     """The sense that a context column belongs to; empty for `part` and the line's own symbols.
 
-    >>> sense("beat"), sense("toprc"), sense("low-h1"), sense("h2")
+    >>> sense("beat"), sense("rtopc"), sense("low-h1"), sense("h2")
     ('meter', 'others', 'others', '')
     """
     outside = column(name).outside

@@ -1,0 +1,311 @@
+"""The markov family: n-grams that hear more than their own past.
+
+A piece is written part after part in a settled order (lead, bass, inner parts, drums), each given all that stands already,
+what came before and what comes after alike. A part is written in stages, as a player would work out a partimento: first *when* it
+plays, then *how many notes* at once, then *which* (line after line of its chords, the outer ones first), then how *long* each
+lasts, and last how *loud*. Every stage is a mixture of interpolated Kneser–Ney n-grams (see `partimento.counting`) whose
+contexts mix the line's own last symbols with the place in the bar, the distance of the end, the key, and what the other parts
+do now and next; `views` names them. Pitches are counted as degrees of the key. Where no key is written and too little is kept to
+hear one, the key is unknown too: a draw draws it first, and the likelihood sums over all 24.
+
+Because every stage knows a line's own past only through stored contexts, whatever is pinned or kept after a blank is met
+with the exact conditional probability of the stage, by backward values over those contexts (`line`). Which rank in its chord a
+pinned note takes is drawn evenly among the ranks it can have.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from partimento import theory
+from partimento.counting import Mixture
+from partimento.errors import ModelError, nearest
+from partimento.models.base import Arrays, LogProb, Model, Piece, Progress, Reason, Report, Rng
+from partimento.models.markov import views
+from partimento.models.markov.explain import reason
+from partimento.models.markov.learn import STAGES, Rows, add_part, parts_of
+from partimento.models.markov.part import LONG, SIZES
+from partimento.models.markov.sheet import (
+    DEGREES,
+    STAND_INS,
+    Frame,
+    heard_key,
+    keys_of,
+    roles_of,
+    snapped,
+    written_key_fits,
+)
+from partimento.models.markov.write import Drawing, Page, Weighing
+from partimento.request import Blanks, Request
+from partimento.sampling import draw, generator
+from partimento.score import Score
+
+GIVEN = ("before", "all")
+HELD_OUT = 10             # one piece in so many teaches the weights of the views
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MarkovConfig:
+    """How far back and at what the family looks.
+
+    `order`: most symbols of a line's own past. `grid`: steps a quarter. `senses`: what besides its own past a line
+    looks at. `normalise`: count pitches as degrees of the key; `transpositions`: in how many keys each piece is
+    counted (1 its own, 12 all). `given`: whether a part is learnt given the parts written `before` it, `all` others, or both.
+    `discount` and `strength` of the smoothing; `prune`: contexts of two and more columns seen fewer times are dropped.
+    """
+
+    order: int = 4
+    grid: int = 12
+    senses: tuple[str, ...] = views.SENSES
+    normalise: bool = True
+    transpositions: int = 1
+    given: tuple[str, ...] = GIVEN
+    discount: float = 0.8
+    strength: float = 1.0
+    prune: int = 1
+
+    def __post_init__(self) -> None:
+        for name, low, high in (("order", 0, 6), ("grid", 1, 24), ("transpositions", 1, 12), ("discount", 0.01, 0.99),
+                                ("strength", 0.01, 100), ("prune", 1, 1000)):
+            if not low <= getattr(self, name) <= high:
+                raise ModelError(f"{name} must lie in {low}..{high}; got {getattr(self, name):g}")
+        for name, known in (("senses", views.SENSES), ("given", GIVEN)):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+            for word in getattr(self, name):
+                if word not in known:
+                    raise ModelError(nearest(word, known, f"word of {name}"))
+        if not self.given:
+            raise ModelError("given must hold before, all, or both")
+
+
+class Markov(Model):
+    """Interpolated n-grams with several views, exact in likelihood and between pins.
+
+    >>> tune = Score(onset=np.arange(32) * 240, duration=[240] * 32, pitch=[60, 62, 64, 65, 67, 65, 64, 62] * 4,
+    ...              velocity=[80] * 32, track=[0] * 32)
+    >>> model = Markov(order=2).fit([Piece(tune, "tune")])
+    >>> frame = Score(end=7680, tracks=(tune.tracks[0]._replace(name="piano"),))
+    >>> new, = model.fill(frame, Blanks.everything(frame), Request(), [generator(1)])
+    >>> len(new) > 8 and len(set(new.pitch.tolist())) > 2
+    True
+    """
+
+    Config: ClassVar[type] = MarkovConfig
+    family: ClassVar[str] = "markov"
+    learns: ClassVar[bool] = True
+    has_likelihood: ClassVar[bool] = True
+    config: MarkovConfig
+
+    def __init__(self, config: Any = None, **settings: Any) -> None:
+        super().__init__(config, **settings)
+        self._stages: dict[str, Mixture] = {}
+        self._tables: dict[str, Any] = {}
+
+    @property
+    def fitted(self) -> bool:
+        """Whether anything has been counted."""
+        return bool(self._stages)
+
+    def _mixtures(self) -> dict[str, Mixture]:
+        config, out = self.config, {}
+        sizes = {"rhythm": LONG * config.grid + 1, "size": SIZES, "pitch": DEGREES, "duration": LONG * config.grid + 2,
+                 "velocity": 128}
+        for stage in STAGES:
+            size = sizes[stage]
+            order = min(config.order, 62 // size.bit_length() - 1)
+            chosen = views.chosen(getattr(views, stage.upper()), order, config.senses)
+            out[stage] = Mixture(chosen, size, discount=config.discount, strength=config.strength, prune=config.prune)
+        return out
+
+    # --- learning --------------------------------------------------------------------------------------------
+
+    def fit(self, pieces: Iterable[Piece], *, valid: Iterable[Piece] = (), seed: int = 0, device: str = "auto",
+            start: Model | None = None, budget: float | None = None, report: Report | None = None) -> Self:
+        """Count the pieces; see the contract. It takes no `start`: counts are learnt at once."""
+        if start is not None:
+            raise ModelError("the markov family counts all its pieces at once; fit it on the old and the new together")
+        stages = self._mixtures()
+        rows = {stage: Rows(mixture) for stage, mixture in stages.items()}
+        tables: dict[str, Counter[Any]] = {name: Counter() for name in ("meter", "tempo", "key", "tracks")}
+        low = -((self.config.transpositions - 1) // 2)
+        transpositions = range(low, low + self.config.transpositions)
+        known = list(pieces) if not hasattr(pieces, "__len__") else pieces
+        total, used, stopped = len(known), 0, False
+        for number, piece in enumerate(known):
+            if report is not None and not report(Progress("reading", number, total)):
+                stopped = True
+                break
+            if len(piece.score):
+                self._add(rows, tables, piece.score, used, transpositions)
+                used += 1
+        if not used:
+            raise ModelError("the markov family needs at least one piece with notes to learn from")
+        held_out = _held_out(used, seed)
+        for i, stage in enumerate(STAGES):
+            rows[stage].count(held_out)
+            if report is not None and not stopped:
+                report(Progress(f"counting {stage}", i + 1, len(STAGES)))
+        self._stages = stages
+        self._tables = {name: [[*_plain(value), count] for value, count in counter.most_common(200)]
+                        for name, counter in tables.items()}
+        self._tables["parts"] = sorted({int(code) for code in np.unique(np.concatenate(rows["rhythm"].columns["part"]))})
+        return self
+
+    def _add(self, rows: dict[str, Rows], tables: dict[str, Counter[Any]], score: Score, number: int,
+             transpositions: Sequence[int]) -> None:
+        frame = Frame(score, self.config.grid)
+        notes, _ = snapped(score, self.config.grid)
+        roles = roles_of(score.tracks, notes)
+        filled = set(np.unique(notes.track).tolist())
+        default = None if written_key_fits(score) else heard_key(score) or (0, 0)
+        keys = keys_of(frame, default if self.config.normalise else (0, 0))
+        for part in parts_of(frame, notes, roles, keys, self.config.given):
+            if part.track in filled:
+                add_part(rows, part, notes.where(notes.track == part.track), number, transpositions)
+        meter = score.meters[0]
+        tables["meter"][f"{meter.numerator}/{meter.denominator}"] += 1
+        tables["tempo"][round(score.tempos[0].bpm)] += 1
+        tables["key"][default or (int(keys[0][0]), int(keys[1][0]))] += 1
+        tables["tracks"][tuple((t.name or _instrument(t.program, t.is_drum)) for i, t in enumerate(score.tracks)
+                               if i in filled)] += 1
+
+    # --- composing -------------------------------------------------------------------------------------------
+
+    def can(self, around: Score, blanks: Blanks, request: Request) -> str | None:
+        """None, or that the model has not been fitted."""
+        return None if self.fitted else "the markov family must be fitted before it composes: train it on some music"
+
+    def fill(self, around: Score, blanks: Blanks, request: Request, rngs: Sequence[Rng]) -> list[Score]:
+        """One candidate a generator; see the contract."""
+        why_not = self.can(around, blanks, request)
+        if why_not is not None:
+            raise ModelError(why_not)
+        page = Page(self.config.grid, around, blanks, request)
+        out = []
+        for rng in rngs:
+            key = self._key(page)
+            if key is None and self.config.normalise:
+                key = self._keys()[draw([weight for _, weight in self._key_weights()], rng.random())]
+            pen = Drawing(rng, request.temperature, request.top_p)
+            out.append(page.fill(self._stages, self._codes(), key, pen))
+        return out
+
+    def log_prob(self, score: Score, blanks: Blanks | None = None, request: Request | None = None) -> LogProb:
+        """Exact log-probability of what stands in the blanks; see the contract."""
+        why_not = self.can(score, Blanks(), Request())
+        if why_not is not None:
+            raise ModelError(why_not)
+        page = Page(self.config.grid, score, blanks or Blanks.everything(score), request, weigh=True)
+        key = self._key(page) if self.config.normalise else (0, 0)
+        given = key is not None or bool(page.frame.score.keys)
+        pen = Weighing()
+        page.weigh(self._stages, self._codes(), key if given else self._keys()[0], pen)
+        parts = dict(pen.parts)
+        if not given:
+            weights = self._key_weights()
+            by_key = [parts["pitch"] + np.log(weights[0][1])]
+            for other, weight in weights[1:]:
+                again = Weighing(only="pitch")
+                page.weigh(self._stages, self._codes(), other, again)
+                by_key.append(again.parts["pitch"] + np.log(weight))
+            parts["pitch"] = float(np.logaddexp.reduce(by_key))
+        expression = parts.pop("velocity")
+        return LogProb(sum(parts.values()), page.count, parts, expression)
+
+    def explain(self, score: Score, note: int) -> Reason | None:
+        """Which context gave this note its pitch, how often it was seen, and what else was likely."""
+        if not self.fitted or not 0 <= note < len(score):
+            return None
+        page = Page(self.config.grid, score, Blanks.everything(score), None, weigh=True)
+        key = self._key(page) or heard_key(score) if self.config.normalise else (0, 0)
+        return reason(page, self._stages["pitch"], self._codes(), key, note)
+
+    def _key(self, page: Page) -> tuple[int, int] | None:
+        """The key the kept notes speak of; None where one is written, or where there are too few notes to tell."""
+        if not self.config.normalise:
+            return 0, 0
+        return None if page.frame.score.keys else heard_key(page.kept_score)
+
+    def _keys(self) -> list[tuple[int, int]]:
+        return [key for key, _ in self._key_weights()]
+
+    def _key_weights(self) -> list[tuple[tuple[int, int], float]]:
+        """All 24 keys (shift, mode) and how likely each is, as often as seen and half a time more."""
+        seen = {(int(shift), int(mode)): count for shift, mode, count in self._tables["key"]}
+        keys = [(shift, mode) for mode in (0, 1) for shift in range(-5, 7)]
+        total = sum(seen.values()) + 12.0
+        return [(key, (seen.get(key, 0) + 0.5) / total) for key in keys]
+
+    def _codes(self) -> dict[tuple[int, int], int]:
+        """The code that stands for each (role, situation): its own where it was learnt, else the nearest kind's."""
+        learnt, out = set(self._tables["parts"]), {}
+        for role, others in STAND_INS.items():
+            for situation in (0, 1):
+                wanted = [r * 2 + s for r in (role, *others) for s in (situation, 1 - situation)]
+                out[role, situation] = next((code for code in wanted if code in learnt), min(learnt))
+        return out
+
+    def suggest(self, request: Request, rng: Rng) -> Request:
+        """The request with bars, meter, tempo, key and tracks filled in as the pieces learnt from have them."""
+        if not self.fitted:
+            return request
+        changes: dict[str, Any] = {}
+        if request.bars is None:
+            changes["bars"] = 16
+        for name in ("meter", "tempo", "tracks", "key"):
+            table = self._tables[name]
+            drawn = table[draw([row[-1] for row in table], rng.random())][:-1]
+            if getattr(request, name) in (None, ()):
+                changes[name] = _fact(name, drawn)
+        return request.replace(**{k: v for k, v in changes.items() if v is not None})
+
+    # --- saving ----------------------------------------------------------------------------------------------
+
+    def state(self) -> tuple[dict[str, Any], Arrays]:
+        """The counts as small arrays, and the tables of facts."""
+        arrays = {f"{stage}.{name}": array for stage, mixture in self._stages.items()
+                  for name, array in mixture.state().items()}
+        return {"tables": self._tables}, arrays
+
+    def restore(self, values: Mapping[str, Any], arrays: Arrays) -> Self:
+        """Take back what `state` gave, and return self."""
+        stages = self._mixtures()
+        for stage, mixture in stages.items():
+            mixture.restore({name.partition(".")[2]: array for name, array in arrays.items()
+                             if name.startswith(f"{stage}.")})
+        self._stages, self._tables = stages, dict(values["tables"])
+        return self
+
+
+def _held_out(count: int, seed: int) -> frozenset[int]:
+    """A seeded tenth of the pieces; none where there are fewer than ten."""
+    if count < HELD_OUT:
+        return frozenset()
+    order = np.argsort(generator(seed).random(count), kind="stable")
+    return frozenset(order[:count // HELD_OUT].tolist())
+
+
+def _plain(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, tuple) else [value]
+
+
+def _instrument(program: int, is_drum: bool) -> str:
+    return "drums" if is_drum else str(program)
+
+
+def _fact(name: str, drawn: Sequence[Any]) -> Any:
+    if name == "key":
+        shift, mode = drawn
+        return theory.key_name((shift + (9 if mode else 0)) % 12, "minor" if mode else "major")
+    if name == "tracks":
+        try:
+            theory.parse_tracks(",".join(drawn))
+        except ValueError:
+            return None
+        return tuple(drawn)
+    return float(drawn[0]) if name == "tempo" else drawn[0]

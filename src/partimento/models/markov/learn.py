@@ -1,0 +1,142 @@
+"""From pieces to rows to count: every part of every piece, in its role, given the parts that stand before it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from partimento.counting import MISSING, Mixture
+from partimento.models.markov.part import (
+    SIZES,
+    Columns,
+    Part,
+    chords,
+    duration_symbols,
+    gaps,
+    jumps,
+    line_rank,
+    note_columns,
+    note_order,
+    onset_columns,
+    pitch_columns,
+    rhythm_columns,
+    rhythm_symbols,
+    within,
+)
+from partimento.models.markov.sheet import (
+    WRITTEN_IN_ORDER,
+    Around,
+    Frame,
+    Ints,
+    Notes,
+)
+
+STAGES = ("rhythm", "size", "pitch", "duration", "velocity")
+
+
+class Rows:
+    """Rows of one stage, piece by piece: context columns, the symbols before, the symbol."""
+
+    def __init__(self, mixture: Mixture) -> None:
+        self.mixture = mixture
+        self.names = [*mixture.names, "part"]
+        self.columns: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in self.names}
+        self.history: list[npt.NDArray[Any]] = []
+        self.symbols: list[npt.NDArray[Any]] = []
+        self.pieces: list[npt.NDArray[Any]] = []
+
+    def add(self, columns: Columns, symbols: npt.NDArray[Any], piece: int) -> None:
+        """Take one line: its columns and its symbols in order."""
+        for name in self.names:
+            self.columns[name].append(np.asarray(columns[name]).astype(np.int16))
+        order = max(self.mixture.order, 1)
+        line = np.concatenate([np.full(order, MISSING), symbols])
+        history = [line[order - j - 1:len(line) - j - 1] for j in range(order)]
+        self.history.append(np.stack(history, axis=1).astype(np.int16))
+        self.symbols.append(np.asarray(symbols).astype(np.int16))
+        self.pieces.append(np.full(len(symbols), piece, np.int32))
+
+    def count(self, held_out: frozenset[int]) -> None:
+        """Fit the mixture to all rows; those of the pieces held out teach the weights."""
+        if not self.symbols:
+            self.mixture.fit({name: np.zeros(0, int) for name in self.names},
+                             np.zeros((0, max(self.mixture.order, 1)), int), np.zeros(0, int))
+            return
+        columns = {name: np.concatenate(parts) for name, parts in self.columns.items()}
+        out = np.isin(np.concatenate(self.pieces), list(held_out))
+        self.mixture.fit(columns, np.concatenate(self.history), np.concatenate(self.symbols).astype(np.int64),
+                         columns["part"], out)
+
+
+def parts_of(frame: Frame, notes: Notes, roles: Sequence[int], keys: tuple[Ints, Ints],
+             given: Sequence[str]) -> Iterator[Part]:
+    """Every part of a piece given the parts written before it, and given all others where that is something else."""
+    order = writing_order(roles, range(len(roles)))
+    for i, track in enumerate(order):
+        earlier, others = order[:i], [t for t in order if t != track]
+        situations = [(0, earlier)] if "before" in given else []
+        if "all" in given and (len(others) > len(earlier) or not situations):
+            situations.append((1, others))
+        for situation, known in situations:
+            yield Part(track, roles[track], roles[track] * 2 + situation, frame, *keys, heard(notes, known, roles))
+
+
+def writing_order(roles: Sequence[int], tracks: Sequence[int] | range) -> list[int]:
+    """Tracks in the order in which they are written: by role, then as they stand."""
+    return sorted(tracks, key=lambda t: (WRITTEN_IN_ORDER.index(roles[t]), t))
+
+
+def heard(notes: Notes, tracks: Sequence[int], roles: Sequence[int]) -> Notes:
+    """The notes of those tracks that say something about pitch."""
+    return notes.where(np.isin(notes.track, [t for t in tracks if roles[t] != 7]))
+
+
+def add_part(rows: dict[str, Rows], part: Part, own: Notes, piece: int, transpositions: Sequence[int]) -> None:
+    """Add every stage of one part of a piece."""
+    frame = part.frame
+    around = Around(frame, part.known)
+    onsets, sizes, members = chords(own)
+    symbols = np.array(rhythm_symbols(onsets + 1, 0, frame.steps + 1, frame.grid), np.int64)
+    steps = jumps(frame.grid)[symbols]
+    places = np.cumsum(steps) - steps
+    columns = rhythm_columns(part, around)
+    rows["rhythm"].add({name: columns[name][places] for name in rows["rhythm"].names}, symbols, piece)
+    if not len(onsets):
+        return
+    at_onset = onset_columns(part, around, onsets)
+    rows["size"].add(at_onset, np.minimum(sizes, SIZES) - 1, piece)
+    for shift in transpositions:
+        add_lines(rows["pitch"], part._replace(shift=part.shift - shift), around, at_onset, own, piece)
+    order = note_order(own)
+    own = own.where(order)
+    at_note = note_columns(at_onset, onsets, sizes, own.onset)
+    gap = gaps(onsets, frame.steps)[0][np.searchsorted(onsets, own.onset)]
+    rows["duration"].add(at_note, duration_symbols(own.end - own.onset, gap, frame.grid), piece)
+    rows["velocity"].add(at_note, own.velocity, piece)
+
+
+def add_lines(rows: Rows, part: Part, around: Around, at_onset: Columns, own: Notes, piece: int) -> None:
+    """Add the pitches of one part, line after line of its chords."""
+    onsets, sizes, members = chords(own)
+    begins = np.cumsum(sizes) - sizes
+    pitch = own.pitch[np.concatenate(members)]      # onset by onset, from the top down
+    placed: list[tuple[Ints, Ints]] = []
+    for line in range(int(sizes.max())):
+        here = np.flatnonzero(sizes > line)
+        rank = line_rank(line, sizes[here], part.bottom_first)
+        value = pitch[begins[here] + rank]
+        above, below = np.full(len(here), -1), np.full(len(here), -1)
+        if line == 1:
+            first = pitch[begins[here] + line_rank(0, sizes[here], part.bottom_first)]
+            above, below = (above, first) if part.bottom_first else (first, below)
+        elif line > 1:
+            above, below = pitch[begins[here] + rank - 1], pitch[begins[here] + sizes[here] - 1]
+        if 0 < line < 3:
+            around = Around(part.frame, within(part, part.known, onsets, placed))
+        columns = pitch_columns(part, around, at_onset, onsets, sizes, line, here, above, below)
+        rows.add(columns, part.degrees(value, onsets[here]), piece)
+        if line < 2:
+            placed.append((here, value))
