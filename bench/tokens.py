@@ -3,7 +3,7 @@
     PARTIMENTO_DATA=/data python bench/tokens.py [songs]
 
 `encode`: already parsed songs of pop909 to ids, against the REMI of MidiTok on the same songs with the same grid (12
-steps a quarter), programs, tempos, time signatures and 32 velocities; each the best of several rounds, in turns.
+steps a quarter), programs, tempos, time signatures and 32 velocities, in turns: medians of 7 rounds.
 `file to tokens`: the same files from disk to ids.
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import statistics
 import sys
 import time
 from collections.abc import Callable
@@ -21,6 +22,8 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS"):
 
 from partimento.formats import read_fast  # noqa: E402  (after the threads are set)
 from partimento.tokens.remi import Remi  # noqa: E402
+
+ROUNDS = 7
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -37,20 +40,20 @@ def main() -> None:
     files = sorted(data.glob("[0-9]*/[0-9]*.mid"))[:count]
     remi, songs = Remi(), [read_fast(path) for path in files]
     tokens = sum(len(remi.encode(song)) for song in songs)
-    own, peer, peer_tokens = float("inf"), float("inf"), 0
-    encode = peer_encoder(files)
-    for _ in range(3):
-        own = min(own, *(seconds(lambda: [remi.encode(song) for song in songs]) for _ in range(5)))
-        if encode:
-            peer = min(peer, seconds(encode))
-            peer_tokens = encode.tokens
+    peer = peer_encoder(files)
+    rounds = []
+    for _ in range(ROUNDS):
+        own = seconds(lambda: [remi.encode(song) for song in songs])
+        rounds.append((own, seconds(peer) if peer else 0.0))
+    own, theirs = (statistics.median(column) for column in zip(*rounds, strict=True))
     row = {"measure": "encode", "songs": len(songs), "tokens": tokens, "tokens a second": round(tokens / own),
            "ms a song": round(1e3 * own / len(songs), 3)}
-    if encode:
-        row |= {"miditok ms a song": round(1e3 * peer / len(songs), 3), "miditok tokens": peer_tokens,
-                "ratio": round(peer / own, 1)}
+    if peer:
+        ratios = sorted(b / a for a, b in rounds)
+        row |= {"miditok ms a song": round(1e3 * theirs / len(songs), 3), "miditok tokens": peer.tokens,
+                "ratio": round(statistics.median(ratios), 1), "ratios": [round(r, 1) for r in ratios]}
     print(json.dumps(row))
-    whole = min(seconds(lambda: [remi.encode(read_fast(path)) for path in files]) for _ in range(5))
+    whole = statistics.median(seconds(lambda: [remi.encode(read_fast(path)) for path in files]) for _ in range(ROUNDS))
     print(json.dumps({"measure": "file to tokens", "files": len(files), "files a second": round(len(files) / whole)}))
 
 

@@ -255,7 +255,7 @@ def _head(archive: zipfile.ZipFile, place: Path) -> dict[str, Any]:
         raise CheckpointError(f"a checkpoint must be of format {FORMAT} or older; {place} is of format {number}: "
                               f"update partimento (pip install -U partimento)")
     for name, kind in (("family", str), ("config", dict), ("values", dict), ("record", dict), ("arrays", dict)):
-        if not isinstance(head.get(name), kind):
+        if not isinstance(head.get(name), kind) or (name == "arrays" and not all(map(_is_shape, head[name].values()))):
             raise CheckpointError(f"a checkpoint must be whole; {HEAD} in {place} has no good entry {name!r}")
     return dict(head)
 
@@ -301,6 +301,10 @@ def _unpack(data: bytes, said: Mapping[str, Any], place: Path) -> Arrays:
     return arrays
 
 
+def _is_shape(entry: Any) -> bool:
+    return isinstance(entry, list) and [type(part) for part in entry] == [str, list] \
+        and all(type(size) is int for size in entry[1])
+
+
 def _shape(entry: Any) -> str:
-    return "absent" if entry is None else f"{entry[0]} {entry[1]}" if isinstance(entry, list) and len(entry) == 2 \
-        else repr(entry)
+    return "absent" if entry is None else f"{entry[0]} {entry[1]}"

@@ -28,8 +28,8 @@ def _options(*options: Callable[[Command], Command]) -> Callable[[Command], Comm
 
 _out = _options(
     click.option("-o", "--out", default=".", show_default=True, help="Folder, or file name for one piece."),
-    click.option("--format", "makes", default="mid,html", show_default=True,
-                 help="What to write: mid, wav, flac, ogg, mp3, png, svg, html (a page with sound)."),
+    click.option("--format", "makes",
+                 help="What to write: mid, wav, flac, ogg, mp3, png, svg, html (a page with sound) [mid,html]."),
     click.option("--soundfont", help="SoundFont (.sf2) to play with; doctor says which is found."),
 )
 _draw = _options(
@@ -62,10 +62,14 @@ _voice = _options(
 )
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+             invoke_without_command=True)
 @click.version_option(__version__, prog_name="partimento")
-def cli() -> None:
+@click.pass_context
+def cli(context: click.Context) -> None:
     """Give it part of a piece, it composes the rest."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
 
 
 # --- composing ---------------------------------------------------------------------------------------------------
@@ -148,7 +152,7 @@ def vary(**given: Any) -> None:
 @click.option("--model", help="The checkpoint, where it is a file of yours.")
 @_out
 @_voice
-def replay(piece: str, model: str | None, out: str, makes: str, soundfont: str | None, as_json: bool,
+def replay(piece: str, model: str | None, out: str, makes: str | None, soundfont: str | None, as_json: bool,
            quiet: bool) -> None:
     """PIECE again from the settings inside it; says whether it came out the same."""
     from partimento import formats, generate, verbs
@@ -160,7 +164,7 @@ def replay(piece: str, model: str | None, out: str, makes: str, soundfont: str |
     same = "the same bytes" if same_bytes else \
         "the same notes, other bytes" if (old.notes().shape == new.notes().shape
                                           and bool((old.notes() == new.notes()).all())) else "OTHER NOTES"
-    paths = verbs.write([result], out, makes=_split(makes), soundfont=soundfont)
+    paths = verbs.write([result], out, makes=_makes(makes, out), soundfont=soundfont)
     if not quiet:
         _say({"replayed": piece, "same": same, "platform": result.platform}, as_json, f"{piece}: {same}")
     _written(paths, as_json)
@@ -207,7 +211,7 @@ def train(folder: str, model: str, out: str | None, settings: Sequence[str], lic
           seed: int, workers: int | None, max_notes: int, input_meter: str | None, input_downbeat: float | None,
           as_json: bool, quiet: bool) -> None:
     """Learn from a FOLDER of music (or one song) and write a checkpoint to compose with."""
-    from partimento import train as training
+    from partimento.train import train as learn
     from partimento.models.base import Progress
 
     target = Path(out) if out else Path(f"{Path(folder).resolve().stem}.partimento")
@@ -217,7 +221,7 @@ def train(folder: str, model: str, out: str | None, settings: Sequence[str], lic
         bar.show(progress.stage, progress.done, progress.total)
         return True
 
-    done = training.train(Path(folder), model=model, out=target, settings=_pairs(settings, "--set"), licence=licence,
+    done = learn(Path(folder), model=model, out=target, settings=_pairs(settings, "--set"), licence=licence,
                           valid_share=valid_share, seed=seed, workers=workers, max_notes=max_notes,
                           input_meter=input_meter, input_downbeat=input_downbeat, report=report)
     bar.close()
@@ -333,15 +337,14 @@ def doctor(as_json: bool, quiet: bool) -> None:
 def _verb(name: str, given: dict[str, Any]) -> None:
     from partimento import verbs
 
-    out, makes, soundfont = given.pop("out"), _split(given.pop("makes")), given.pop("soundfont")
+    out, soundfont = given.pop("out"), given.pop("soundfont")
+    makes = _makes(given.pop("makes"), out)
     as_json, quiet = given.pop("as_json"), given.pop("quiet")
     ranges, targets = _pairs(given.pop("ranges"), "--range"), _pairs(given.pop("targets"), "--target")
     music = (given.pop("song"),) if "song" in given else ()
-    if out.lower().endswith(tuple(f".{make}" for make in verbs.MAKES)):
-        makes = sorted({Path(out).suffix[1:].lower(), *(makes if makes != ["mid", "html"] else [])})
     aims = {k: _number(k, v) for k, v in targets.items()}
     results = getattr(verbs, name)(*music, ranges=ranges, targets=aims, **given)
-    paths = verbs.write(results, out, makes=makes, soundfont=soundfont)
+    paths = verbs.write(results, out, makes=makes, soundfont=soundfont, name=Path(music[0]).stem if music else "")
     _report(results, as_json, quiet)
     _written(paths, as_json)
 
@@ -371,6 +374,15 @@ def _written(paths: Sequence[Path], as_json: bool) -> None:
         _say({"written": str(path)}, as_json, str(path))
 
 
+def _makes(makes: str | None, out: str) -> list[str]:
+    """The formats to write: those said, or MIDI and a page into a folder, or what the file name says alone."""
+    from partimento import verbs
+
+    if makes is not None:
+        return _split(makes)
+    return [] if verbs.format_of(out) else ["mid", "html"]
+
+
 def _split(makes: str) -> list[str]:
     return [make.strip().lstrip(".").lower() for make in makes.split(",") if make.strip()]
 
@@ -398,7 +410,11 @@ def _pairs_of_files(source: Path, out: Path, suffixes: Sequence[str]) -> list[tu
     files = sorted(p for p in source.rglob("*") if p.suffix.lower() in suffixes and p.is_file())
     if not files:
         raise RequestError(f"{source}: a folder to convert must hold music ({', '.join(suffixes)}); this one has none")
-    return [(p, (out / p.relative_to(source)).with_suffix(".mid")) for p in files]
+    pairs: dict[Path, Path] = {}
+    for path in files:
+        new = (out / path.relative_to(source)).with_suffix(".mid")
+        pairs[new.with_name(f"{path.name}.mid") if new in pairs else new] = path    # a.kar beside a.mid: both stay
+    return [(old, new) for new, old in pairs.items()]
 
 
 class _Bar:
@@ -442,7 +458,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         cli.main(args=None if arguments is None else list(arguments), prog_name="partimento", standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        context = getattr(error, "ctx", None)
+        hint = f" (see {context.command_path} --help)" if context else ""
+        click.echo(f"partimento: {' '.join(error.format_message().split())}{hint}", err=True)
         return error.exit_code
     except click.Abort:
         click.echo("partimento: stopped", err=True)

@@ -2,7 +2,8 @@
 
 A *view* is a list of context columns, the most telling first: ``h1`` is the last symbol of the line itself, ``h2`` the
 one before, ``h1-h2`` the interval between them, any other name is a column given from outside (where in the bar, what
-the bass plays), and ``bass-h1`` its distance to the last symbol. A view counts which symbol followed each context, at
+the bass plays), and ``bass-h1`` its distance to the last symbol. Two names are the line's own memory: ``echo`` is
+what came after the last few symbols when they last came, ``match`` how many those are. A view counts which symbol followed each context, at
 every depth from no context at all to the whole list, and backs off from long to short as interpolated Kneser–Ney does
 (R. Kneser and H. Ney, "Improved backing-off for m-gram language modeling", ICASSP 1995), with the strength that
 Y. W. Teh's hierarchical Pitman–Yor view of it adds (ACL 2006):
@@ -10,9 +11,10 @@ Y. W. Teh's hierarchical Pitman–Yor view of it adds (ACL 2006):
     P(x | c) = (n(c, x) − d) / (n(c) + s) + (s + d·kinds(c)) / (n(c) + s) · P(x | shorter c)
 
 where below the longest context n counts in how many longer contexts x was seen. A `Mixture` adds views with weights
-learnt on pieces held out (expectation–maximisation). What it gives is a plain conditional distribution of the next
-symbol given the line's own last symbols, so everything about a line can be had exactly: its probability, a draw of the
-next symbol, and, by backward values over the stored contexts, a draw of a whole line that must meet pinned symbols.
+learnt on pieces held out (expectation–maximisation), twice: over all views, and over the *plain* ones that do without
+memory. What the plain ones give is a conditional distribution of the next symbol given the line's own last symbols, so
+everything about a line can be had exactly: its probability, a draw of the next symbol, and, by backward values over the
+stored contexts, a draw of a whole line that must meet pinned symbols.
 """
 
 from __future__ import annotations
@@ -33,6 +35,8 @@ Columns = Mapping[str, npt.NDArray[Any]]
 
 MISSING = -1              # a symbol or a column where there is nothing (before the first note, nothing sounds)
 NO_INTERVAL = 16384       # an interval one side of which is missing
+MEMORY = ("echo", "match")
+MATCHES = (1, 2, 3, 4, 6, 8, 12, 16)   # lengths of match told apart; `match` is 0 for none, else 1 + the index here
 _PAD = 32767              # a view has no column this deep
 SHIFT = 32768            # values are kept as value + SHIFT in 16 bits
 _BLOCK = 1024             # rows handled at once
@@ -116,8 +120,10 @@ class Mixture:
                              f"{62 // size.bit_length() - 1}; got {self.order}")
         self.names = sorted({c.outside for view in self.columns for c in view if c.outside})
         self.levels: list[_Level] = []
-        self.weights: Floats = np.full((1, len(self.views)), 1 / max(len(self.views), 1))
-        self._own = [(v, i, c) for v, view in enumerate(self.columns) for i, c in enumerate(view) if c.reach]
+        self.plain = np.array([not any(c.outside in MEMORY for c in view) for view in self.columns], bool)
+        self.weights = self._even(1)
+        self._own = [(v, i, c) for v, view in enumerate(self.columns) for i, c in enumerate(view)
+                     if c.reach or c.outside in MEMORY]
         self._remembered: dict[tuple[int, int], Floats] = {}
 
     # --- counting --------------------------------------------------------------------------------------------
@@ -131,12 +137,20 @@ class Mixture:
         """
         values = self.values(outside, history)
         n_groups = int(groups.max()) + 1 if groups is not None and len(groups) else 1
-        self.weights = np.full((n_groups, len(self.views)), 1 / max(len(self.views), 1))
+        self.weights = self._even(n_groups)
         if held_out is not None and held_out.any() and not held_out.all() and len(self.views) > 1:
             self._count(values[:, ~held_out], history[~held_out], symbols[~held_out])
             chances = self._chances(values[:, held_out], history[held_out], symbols[held_out])
-            self.weights = _weights(chances, groups[held_out] if groups is not None else None, n_groups)
+            learners = groups[held_out] if groups is not None else np.zeros(int(held_out.sum()), np.int64)
+            for kind, of in enumerate((np.ones(len(self.views), bool), self.plain)):
+                self.weights[kind][:, of] = _weights(chances[of], learners, n_groups)
         self._count(values, history, symbols)
+
+    def _even(self, n_groups: int) -> Floats:
+        """float64[2, groups, views]: equal weights of all views, and of the plain ones alone."""
+        out = np.ones((2, n_groups, len(self.views)))
+        out[1] *= self.plain
+        return out / np.maximum(out.sum(axis=2, keepdims=True), 1)
 
     def values(self, outside: Columns, history: npt.NDArray[Any]) -> npt.NDArray[np.int16]:
         """int16[views, rows, depth]: the value of every context column."""
@@ -193,14 +207,17 @@ class Mixture:
         """float64[rows, size]: the distribution of the next symbol at each place."""
         return self.mixed(self.values(outside, history), history, groups)
 
-    def mixed(self, values: npt.NDArray[np.int16], history: npt.NDArray[Any], groups: npt.NDArray[Any]) -> Floats:
-        """As `rows`, from the values of the context columns."""
-        weights = self.weights[np.minimum(groups, len(self.weights) - 1)]
+    def mixed(self, values: npt.NDArray[np.int16], history: npt.NDArray[Any], groups: npt.NDArray[Any],
+              plain: bool = False) -> Floats:
+        """As `rows`, from the values of the context columns; `plain` leaves the views with memory out."""
+        weights = self.weights[int(plain), np.minimum(groups, self.weights.shape[1] - 1)]
         out = np.zeros((len(history), self.size))
         for begin in range(0, len(history), _BLOCK):
             rows = slice(begin, begin + _BLOCK)
             for v in range(len(self.views)):
-                out[rows] += weights[rows, v, None] * self._view_rows(v, values[v, rows], history[rows])
+                some = begin + np.flatnonzero(weights[rows, v])
+                if len(some):
+                    out[some] += weights[some, v, None] * self._view_rows(v, values[v, some], history[some])
         return out
 
     def _view_rows(self, v: int, values: npt.NDArray[np.int16], history: npt.NDArray[Any]) -> Floats:
@@ -233,11 +250,13 @@ class Mixture:
 
     # --- asking, one place -------------------------------------------------------------------------------------
 
-    def one(self, values: npt.NDArray[np.int16], history: Sequence[int], group: int) -> Floats:
+    def one(self, values: npt.NDArray[np.int16], history: Sequence[int], group: int, plain: bool = False) -> Floats:
         """float64[size]: the distribution at one place; `values` int16[views, depth] with own columns filled in."""
-        weights = self.weights[min(group, len(self.weights) - 1)]
+        weights = self.weights[int(plain), min(group, self.weights.shape[1] - 1)]
         out = np.zeros(self.size)
-        for v, found in enumerate(self.deepest(values)):
+        for v, found in enumerate(self.deepest(values, weights > 0)):
+            if found is None:
+                continue
             if self.views[v].relative:
                 last = history[0] if history and history[0] >= 0 else self.size // 2
                 part = found.probabilities[self.size - 1 - last:2 * self.size - 1 - last]
@@ -246,14 +265,14 @@ class Mixture:
                 out += weights[v] * found.probabilities
         return out
 
-    def deepest(self, values: npt.NDArray[np.int16]) -> list[Distribution]:
-        """What each view says at one place: its deepest context seen there and its probabilities."""
+    def deepest(self, values: npt.NDArray[np.int16], wanted: Bools) -> list[Distribution | None]:
+        """What each wanted view says at one place: its deepest context seen there and its probabilities."""
         contexts = [np.arange(len(self.views))]
         for depth in range(1, self.depth + 1):
             contexts.append(find_context(self.levels[depth].key, contexts[-1], values[:, depth - 1]))
         table = np.stack(contexts)
         depths = (table >= 0).sum(axis=0) - 1
-        return [Distribution(int(d), int(table[d, v]), self._remember(int(d), int(table[d, v]), v))
+        return [Distribution(int(d), int(table[d, v]), self._remember(int(d), int(table[d, v]), v)) if wanted[v] else None
                 for v, d in enumerate(depths)]
 
     def _remember(self, depth: int, context: int, v: int) -> Floats:
@@ -374,8 +393,11 @@ def add_depth(chances: Floats, level: _Level, rows: Ints, context: Ints) -> None
     chances[np.repeat(rows, length), level.symbol[entry]] += level.gain[entry]
 
 
-def _weights(chances: Floats, groups: npt.NDArray[Any] | None, n_groups: int, rounds: int = 40) -> Floats:
-    """Mixture weights by expectation–maximisation, one row a group; a group leans on the whole by 50 rows' worth."""
+def _weights(chances: Floats, groups: npt.NDArray[Any], n_groups: int, rounds: int = 40) -> Floats:
+    """Mixture weights by expectation–maximisation, one row a group; a group leans on the whole by 50 rows' worth.
+
+    Weights under 1 % are dropped.
+    """
     def learn(part: Floats, prior: Floats, strength: float) -> Floats:
         weights = prior
         for _ in range(rounds):
@@ -385,6 +407,68 @@ def _weights(chances: Floats, groups: npt.NDArray[Any] | None, n_groups: int, ro
         return weights
 
     everywhere = learn(chances, np.full(len(chances), 1 / len(chances)), 1.0)
-    if groups is None:
-        return everywhere[None]
-    return np.stack([learn(chances[:, groups == g], everywhere, 50.0) for g in range(n_groups)])
+    out = np.stack([learn(chances[:, groups == g], everywhere, 50.0) for g in range(n_groups)])
+    out[out < 0.01] = 0.0
+    return out / out.sum(axis=1, keepdims=True)
+
+
+# --- memory ------------------------------------------------------------------------------------------------------
+
+
+def echoes(symbols: npt.NDArray[Any]) -> tuple[Ints, Ints]:
+    """What a line's memory says before each of its symbols: `echo` and `match` (int64[n] each).
+
+    >>> [column.tolist() for column in echoes(np.array([5, 6, 7, 5, 6, 7]))]
+    [[-1, -1, -1, -1, 6, 7], [0, 0, 0, 0, 1, 2]]
+    """
+    symbols = np.asarray(symbols, np.int64)
+    n = len(symbols)
+    echo, match = np.full(n, MISSING, np.int64), np.zeros(n, np.int64)
+    grams: dict[int, Ints] = {}
+    for k, length in enumerate(MATCHES):
+        if length >= n:
+            break
+        if length == 1:
+            ids = symbols
+        else:
+            longer = max(done for done in grams if done < length)
+            ids = np.unique(grams[longer][:n - length + 1] * (n + 1000) + grams[length - longer][longer:],
+                            return_inverse=True)[1]
+        grams[length] = ids
+        order = np.argsort(ids, kind="stable")
+        same = ids[order][1:] == ids[order][:-1]
+        later, earlier = order[1:][same] + length, order[:-1][same] + length   # the places after the grams
+        inside = later < n
+        echo[later[inside]], match[later[inside]] = symbols[earlier[inside]], k + 1
+    return echo, match
+
+
+class Memory:
+    """A line's memory while it is being written: tell it each symbol, ask what came last time."""
+
+    def __init__(self, symbols: Sequence[int] = ()) -> None:
+        self.symbols: list[int] = []
+        self._after: list[dict[tuple[int, ...], int]] = [{} for _ in MATCHES]
+        for symbol in symbols:
+            self.tell(symbol)
+
+    def tell(self, symbol: int) -> None:
+        """Take the next symbol."""
+        for length, after in zip(MATCHES, self._after, strict=True):
+            if len(self.symbols) < length:
+                break
+            after[tuple(self.symbols[-length:])] = symbol
+        self.symbols.append(symbol)
+
+    def recall(self) -> dict[str, int]:
+        """The columns `echo` and `match` before the next symbol.
+
+        >>> Memory([5, 6, 7, 5, 6]).recall()
+        {'echo': 7, 'match': 2}
+        """
+        for k in range(len(MATCHES) - 1, -1, -1):
+            if len(self.symbols) >= MATCHES[k]:
+                found = self._after[k].get(tuple(self.symbols[-MATCHES[k]:]))
+                if found is not None:
+                    return {"echo": found, "match": k + 1}
+        return {"echo": MISSING, "match": 0}

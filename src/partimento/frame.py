@@ -7,14 +7,21 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from partimento import theory
 from partimento.errors import RequestError, nearest
-from partimento.request import Blanks, Region, Request
+from partimento.request import MAX_BARS_ASKED, Blanks, Region, Request
 from partimento.sampling import generator
 from partimento.score import BoolArray, Controls, Key, Meter, Score, Tempo
 
 NEW_TICKS_PER_QUARTER = 480
+MAX_QUARTERS = 4 * MAX_BARS_ASKED       # the longest blank that is written at once
+_TAKEN_BY = {"bars": ("compose", "continue"), "place": ("infill",), "strength": ("vary",), "open": ("infill", "vary")}
+_CONTROLLER, _BEND = 0xB0, 0xE0
+_PEDALS = range(64, 70)
+_WORDS = ("lyric", "text", "cue")                   # what goes with notes; who made the piece stays
+_PARAMETER = (6, 38, 96, 97, 98, 99, 100, 101)      # data entry and (non-)registered parameter: a message in parts
 
 
 class Frame(NamedTuple):
@@ -27,14 +34,15 @@ class Frame(NamedTuple):
 
 def frame(request: Request, source: Score | None) -> Frame:
     """The frame of a request whose open facts are filled in; `source` is the input of every verb but compose."""
+    _refuse_what_is_not_taken(request)
     if request.verb == "compose":
         if source is not None:
             raise RequestError("compose starts from nothing; to go on from a piece use continue, infill or vary")
         return _compose(request)
     if source is None:
         raise RequestError(f"{request.verb} needs a piece to work on; give one, or use compose")
-    if not len(source):
-        raise RequestError(f"{request.verb} needs a piece with notes; this one has none: use compose")
+    if not (len(source) and source.end):
+        raise RequestError(f"{request.verb} needs a piece with notes; this one has none that last: use compose")
     made = {"continue": _continue, "infill": _infill, "harmonize": _harmonize, "vary": _vary}[request.verb]
     return made(request, source)
 
@@ -47,22 +55,20 @@ def _compose(request: Request) -> Frame:
     score = Score(ticks_per_quarter=NEW_TICKS_PER_QUARTER, end=bars * bar_ticks,
                   meters=(Meter(0, numerator, denominator),), tempos=(_tempo(0, request.tempo or 120.0),),
                   keys=_key(0, request.key), tracks=tuple(tracks))
-    score = _with_chords(score, request, 0)
-    return Frame(score, Blanks.everything(score), not request.loop)
+    return _cut(_with_chords(score, request, 0), Blanks.everything(score).regions, (), not request.loop)
 
 
 def _continue(request: Request, source: Score) -> Frame:
     bars = request.bars or 8
     last_onset = int(source.onset.max())
-    bar_end = int(source.bar_starts[1:][source.bar_starts[1:] > last_onset][0])
-    bar_begin = int(source.bar_starts[source.bar_starts <= last_onset][-1])
+    bar_begin, bar_end = source.bar_span(source.bar_number(last_onset))
     whole = bar_begin + source.full_bar_ticks(last_onset)
     next_meter = [m.tick for m in source.meters if m.tick > last_onset]
     if not next_meter or next_meter[0] > whole:
         bar_end = whole
     content_end = int(source.offset.max())
-    start = min(content_end, bar_end)
-    meters = tuple(m for m in source.meters if m.tick <= last_onset)
+    start = max(min(content_end, bar_end), last_onset + 1)
+    meters = tuple(m for m in source.meters if m.tick <= bar_end)
     if request.meter:
         meters += (Meter(bar_end, *theory.parse_meter(request.meter)),)
     ruling = meters[-1]
@@ -78,7 +84,6 @@ def _continue(request: Request, source: Score) -> Frame:
 
 
 def _infill(request: Request, source: Score) -> Frame:
-    _refuse_frame(request, "infill keeps the frame of the piece")
     first, last = _place(request.place, source)
     source = _respelled_key(source, request.key, first, last)
     regions = tuple(Region(i, first, last, request.open) for i in _named(source, request.tracks))
@@ -86,7 +91,6 @@ def _infill(request: Request, source: Score) -> Frame:
 
 
 def _harmonize(request: Request, source: Score) -> Frame:
-    _refuse_frame(request, "harmonize keeps the frame of the melody")
     wanted = theory.parse_tracks(",".join(request.tracks or ("piano",)))
     names = [t.name.lower() for t in source.tracks]
     tracks, blank = list(source.tracks), []
@@ -106,7 +110,6 @@ def _harmonize(request: Request, source: Score) -> Frame:
 
 
 def _vary(request: Request, source: Score) -> Frame:
-    _refuse_frame(request, "vary keeps the frame of the piece")
     strength = 0.5 if request.strength is None else request.strength
     source = _respelled_key(source, request.key, 0, source.end)
     tracks = _named(source, request.tracks)
@@ -139,12 +142,17 @@ def _cut(score: Score, regions: tuple[Region, ...], pinned: Sequence[int], finis
     regions = tuple(r for r in regions if r.end > r.start)
     if not regions:
         raise RequestError("there is nothing to write: the place asked for holds no time")
+    longest = max(r.end - r.start for r in regions) / score.ticks_per_quarter
+    if longest > MAX_QUARTERS:
+        raise RequestError(f"what is written at once must last at most {MAX_QUARTERS:,} quarter notes; "
+                           f"this lasts {longest:,.0f}: ask for less")
     pins = np.zeros(len(score), bool)
     pins[np.asarray(pinned, np.intp)] = True
     gone = Blanks(regions).inside(score, "all") & ~pins
     around = score.select(~gone)
     emptied = [r for r in regions if r.open == "all" and not (Blanks((r,)).inside(score) & pins).any()]
-    texts = tuple(t for t in score.texts if not any(t.track == r.track and r.start <= t.tick < r.end for r in emptied))
+    texts = tuple(t for t in score.texts if t.kind not in _WORDS
+                  or not any(t.track == r.track and r.start <= t.tick < r.end for r in emptied))
     around = around.replace(controls=_without_controls(score, emptied), texts=texts)
     inside = Blanks(regions).inside(around)
     return Frame(around, Blanks(regions, tuple(np.flatnonzero(inside & pins[~gone]).tolist())), finished)
@@ -152,20 +160,51 @@ def _cut(score: Score, regions: tuple[Region, ...], pinned: Sequence[int], finis
 
 def _without_controls(score: Score, regions: Sequence[Region]) -> Controls:
     """Controllers inside the regions go; the state that they left is said again at each right edge."""
-    controls = score.controls
-    gone = np.zeros(len(controls), bool)
-    again: list[tuple[int, int, int, int, int]] = []
+    rows = score.controls.rows()
+    tick, track = rows[:, 0], rows[:, 1]
+    gone = np.zeros(len(rows), bool)
+    again: list[tuple[int, ...]] = []
     for r in regions:
-        inside = (controls.track == r.track) & (controls.tick >= r.start) & (controls.tick < r.end)
+        inside = (track == r.track) & (tick >= r.start) & (tick < r.end)
+        if not inside.any():
+            continue
+        before = (track == r.track) & (tick < r.start)
         gone |= inside
+        gone[_coming_to_rest(rows, np.flatnonzero(before), np.flatnonzero(inside))] = False
         if r.end < score.end:
-            state = {(int(kind), int(number)): int(value) for _, _, kind, number, value in controls.rows()[inside]}
-            again += [(r.end, r.track, kind, number, value) for (kind, number), value in state.items()]
+            again += [(r.end, r.track, *said) for said in _left(rows[inside])]
     if not gone.any():
-        return controls
-    kept = controls.select(~gone).rows()
-    rows = [*again, *((int(a), int(b), int(c), int(d), int(e)) for a, b, c, d, e in kept)]
-    return Controls.of(rows)  # stable in tick: what is said again stands before what was there
+        return score.controls
+    rows = np.array([*again, *rows[~gone].tolist()], np.int32).reshape(-1, 5)
+    return Controls(*rows.T)  # stable in tick: what is said again stands before what was there
+
+
+def _coming_to_rest(rows: npt.NDArray[np.int32], before: npt.NDArray[np.intp], inside: npt.NDArray[np.intp],
+                    ) -> list[int]:
+    """The rows inside a blank that end what a kept note is held by: a pedal pressed before it, a bend begun before it.
+
+    As a kept note rings into a blank unchanged, so does its pedal come up, and its bend go back, where it did.
+    """
+    last = {(int(rows[i, 2]), int(rows[i, 3])): int(rows[i, 4]) for i in before}
+    held = {(kind, number) for (kind, number), value in last.items()
+            if (kind == _BEND and value) or (kind == _CONTROLLER and number in _PEDALS and value >= 64)}
+    found = []
+    for i in inside.tolist():
+        kind, number, value = rows[i, 2:].tolist()
+        if (kind, number) in held and (value == 0 if kind == _BEND else value < 64):
+            held.discard((kind, number))
+            found.append(i)
+    return found
+
+
+def _left(rows: npt.NDArray[np.int32]) -> list[tuple[int, int, int]]:
+    """The state (kind, number, value) that messages leave: the last of each, but a parameter's parts all in order."""
+    state: dict[tuple[int, ...], tuple[int, int, int]] = {}
+    for i, (kind, number, value) in enumerate(rows[:, 2:].tolist()):
+        name = (kind, number, i) if kind == _CONTROLLER and number in _PARAMETER else (kind, number)
+        state.pop(name, None)
+        state[name] = (kind, number, value)
+    return list(state.values())
 
 
 def _named(score: Score, wanted: Sequence[str]) -> list[int]:
@@ -217,11 +256,20 @@ def _beat_tick(score: Score, bar: int, beat: int) -> int:
     return tick
 
 
-def _refuse_frame(request: Request, why: str) -> None:
-    if request.meter:
-        raise RequestError(f"{why}; to read the input in another meter give --input-meter {request.meter}")
-    if request.tempo:
-        raise RequestError(f"{why}, its tempo too; change the tempo with convert --tempo {request.tempo:g}")
+def _refuse_what_is_not_taken(request: Request) -> None:
+    """RequestError where a field is said that the verb does not take: nothing is dropped in silence."""
+    if request.verb in ("infill", "harmonize", "vary"):
+        if request.meter:
+            raise RequestError(f"{request.verb} keeps the meter of the piece; to read the input in another give "
+                               f"--input-meter {request.meter}")
+        if request.tempo:
+            raise RequestError(f"{request.verb} keeps the tempo of the piece; change it with "
+                               f"convert --tempo {request.tempo:g}")
+    default = Request()
+    for name, verbs in _TAKEN_BY.items():
+        if request.verb not in verbs and getattr(request, name) != getattr(default, name):
+            raise RequestError(f"{request.verb} takes no {name}, only {' and '.join(verbs)} "
+                               f"do{'es' * (len(verbs) == 1)}; got {getattr(request, name)!r}")
 
 
 def _tempo(tick: int, bpm: float) -> Tempo:

@@ -103,6 +103,10 @@ class Candidate(NamedTuple):
 
 def _one(request: Request, model: Model, source: Score | None) -> Result:
     made = frame(request, source)
+    names = [track.name for track in made.around.tracks]
+    for name in request.ranges:
+        if name not in names:
+            raise RequestError(nearest(name, names, "track"))
     targets = _targets(request, made.around)
     why_not = model.can(made.around, made.blanks, request)
     if why_not is not None:
@@ -114,7 +118,7 @@ def _one(request: Request, model: Model, source: Score | None) -> Result:
         found += _candidates(request, model, made, targets, [(4, retries)])
         retries += 1
     best = min(found, key=lambda c: (c.degenerate, c.distance))  # the first of equals
-    notes = _told(request, made, best, retries, tries)
+    notes = _told(best, retries, tries)
     return Result(best.score, request, _rows(request, made, best, targets), best.new, made.blanks.regions, notes,
                   retries, best.moved, platform_string(__version__))
 
@@ -155,14 +159,16 @@ def _clip(new: Score, kept: Score, blanks: Blanks, ranges: list[tuple[int, int]]
     """New notes inside their blanks and ranges, at least a tick long, with no pitch sounding twice in a track.
 
     A note stops before the next of its pitch in its track, kept or new, and at the end of the piece; one that would
-    begin while a kept note of its pitch sounds, or with another new one, is dropped.
+    begin while a kept note of its pitch sounds, or with another new one, is dropped. Where only the pitch is open, a
+    note of no length stays one.
     """
     new = new.select(blanks.inside(new))
     span = np.array(ranges, np.int64).reshape(-1, 2)[new.track]
     pitch = _fold(new.pitch.astype(np.int64), span[:, 0], span[:, 1])
-    order = np.lexsort([new.onset, pitch, new.track])
+    order = np.lexsort((new.onset, pitch, new.track))
     onset, track = new.onset[order].astype(np.int64), new.track[order]
-    pitch, duration = pitch[order], np.maximum(new.duration[order], 1).astype(np.int64)
+    least = np.where(blanks.inside(new, "pitch"), 0, 1)[order]
+    pitch, duration = pitch[order], np.maximum(new.duration[order].astype(np.int64), least)
     velocity = np.clip(new.velocity[order], 1, 127)
     stay = np.ones(len(order), bool)
     lane = track.astype(np.int64) * 128 + pitch
@@ -179,7 +185,7 @@ def _clip(new: Score, kept: Score, blanks: Blanks, ranges: list[tuple[int, int]]
             later = begins[begins > onset[i]]
             stop[i] = min(stop[i], later.min()) if len(later) else stop[i]
     duration = np.minimum(duration, stop - onset)
-    stay &= duration > 0
+    stay &= duration >= least
     return kept.with_rows(np.stack([onset, duration, pitch, velocity, track], axis=1)[stay])
 
 
@@ -280,7 +286,7 @@ def _same_tracks(asked: Sequence[str], got: Sequence[Track]) -> bool:
     return [t.name for t in theory.parse_tracks(",".join(asked))] == [t.name for t in got]
 
 
-def _told(request: Request, made: Frame, best: Candidate, retries: int, tries: int) -> tuple[str, ...]:
+def _told(best: Candidate, retries: int, tries: int) -> tuple[str, ...]:
     notes = []
     if retries:
         notes.append(f"{retries} attempt{'s' if retries > 1 else ''} fell to one note or to nothing and "
@@ -291,9 +297,6 @@ def _told(request: Request, made: Frame, best: Candidate, retries: int, tries: i
         notes.append(f"the best of {tries} attempts was taken")
     if best.moved:
         notes.append(f"{best.moved} new note{'s' if best.moved > 1 else ''} moved to hold the key or the chords")
-    unknown = [name for name in request.ranges if name not in [t.name for t in made.around.tracks]]
-    if unknown:
-        raise RequestError(nearest(unknown[0], [t.name for t in made.around.tracks], "track"))
     return tuple(notes)
 
 

@@ -125,12 +125,18 @@ class Request:
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             if field.name == "tracks" and isinstance(value, Sequence) and not isinstance(value, str):
-                object.__setattr__(self, "tracks", tuple(value))
+                value = tuple(value)
             elif field.name in ("ranges", "targets") and isinstance(value, Mapping):
-                object.__setattr__(self, field.name, dict(value))
+                value = dict(value)
             elif not _fits(value, hints[field.name]):
                 raise RequestError(f"{field.name} must be {_words(hints[field.name])}; got {value!r}")
+            elif isinstance(value, np.integer):
+                value = int(value)
+            if hints[field.name] in (float, float | None) and value is not None:
+                value = float(value)    # one spelling of a number, so that one wish has one stamp
+            object.__setattr__(self, field.name, value)
         self._check_contents()
+        object.__setattr__(self, "targets", {name: float(value) for name, value in self.targets.items()})
         self._check_numbers()
         if self.verb not in VERBS:
             raise RequestError(nearest(self.verb, VERBS, "verb"))
@@ -163,7 +169,8 @@ class Request:
         ):
             value = getattr(self, name)
             if value is not None and not low <= value <= high:
-                raise RequestError(f"{name} must lie in {low}..{high} ({why}); got {value:g}")
+                raise RequestError(f"{name} must lie in {low}..{high} ({why}); "
+                                   f"got {value if isinstance(value, int) else format(value, 'g')}")
 
     def replace(self, **changes: Any) -> Request:
         """A copy with some fields changed."""
@@ -197,7 +204,7 @@ def _fits(value: object, hint: Any) -> bool:
     if isinstance(value, bool):
         return bool in options
     if isinstance(value, (int, np.integer)):
-        return int in options or float in options
+        return int in options or (float in options and abs(int(value)) < 1 << 1000)
     return any(isinstance(value, option) for option in options if isinstance(option, type))
 
 

@@ -6,7 +6,6 @@ import dataclasses
 import os
 import time
 from collections.abc import Mapping, Sequence
-from math import log
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +13,11 @@ import numpy as np
 
 from partimento import __version__, checkpoint
 from partimento.data.corpus import Corpus, load, rebarring
+from partimento.data.ledger import write_atomic
 from partimento.data.split import Group
-from partimento.errors import ModelError, PartimentoError
+from partimento.errors import ModelError, PartimentoError, WriteError
 from partimento.formats.reading import DEFAULT_MAX_NOTES
-from partimento.models.base import Model, Piece, Progress, Report, family
+from partimento.models.base import LogProb, Model, Piece, Progress, Report, family
 from partimento.request import platform_string
 from partimento.sampling import generator
 from partimento.score import Score
@@ -70,8 +70,8 @@ class TrainResult:
 
 
 def train(music: Music, *, model: str | Model = "markov", out: str | os.PathLike[str] | None = None,
-          settings: Mapping[str, Any] | None = None, valid_share: float = 0.1, seed: int = 0,
-          licence: str | None = None, source: str | None = None, group: Group = "auto",
+          settings: Mapping[str, Any] | None = None, valid: Sequence[Piece] = (), valid_share: float = 0.1,
+          seed: int = 0, licence: str | None = None, source: str | None = None, group: Group = "auto",
           given_split: str | os.PathLike[str] | None = None, input_meter: str | None = None,
           input_downbeat: float | None = None, workers: int | None = None, max_notes: int = DEFAULT_MAX_NOTES,
           device: str = "auto", budget: float | None = None, scored_notes: int = SCORED_NOTES,
@@ -80,11 +80,13 @@ def train(music: Music, *, model: str | Model = "markov", out: str | os.PathLike
 
     `model` is a family's name, ``package.module:Class``, or a model to fit; `settings` are fields of its Config.
     `valid_share`, `seed`, `licence`, `source`, `group`, `given_split`, `workers` and `max_notes` are as in
-    ``partimento.data.load``. `input_meter` and `input_downbeat` re-bar every piece. `scored_notes` is how many notes of unseen pieces the
-    likelihood is taken on (0: none). `report` is called through all stages; when it returns False, what has been read, or
-    learnt, by then is used.
+    ``partimento.data.load``; where pieces are given, `valid` are those to check on. `input_meter` and `input_downbeat`
+    re-bar every piece of a folder. `scored_notes` is how many notes of unseen pieces the likelihood is taken on (0:
+    none). `report` is called through all stages; when it returns False, what has been read, or learnt, by then is used.
     """
     began = time.perf_counter()
+    if out is not None:
+        _check_target(Path(out))
     made = _model(model, settings or {})
     watch = _Watch(report)
     if isinstance(music, (str, os.PathLike)):
@@ -95,15 +97,15 @@ def train(music: Music, *, model: str | Model = "markov", out: str | os.PathLike
     else:
         corpus = music if isinstance(music, Corpus) else None
     pieces: Sequence[Piece] = corpus.train if corpus else list(music)  # type: ignore[arg-type]
-    valid: Sequence[Piece] = corpus.valid if corpus else ()
+    valid = corpus.valid if corpus else valid
     if not pieces:
         raise ModelError("there must be at least one piece to learn from; got none")
     stopped_reading = watch.stopped
     watch.stopped = False
     made = made.fit(pieces, valid=valid, seed=seed, device=device, budget=budget, report=watch)
     stopped = stopped_reading or watch.stopped
-    found = None if stopped else likelihood(made, valid, notes=scored_notes, report=watch)
     notes = _notes(made, corpus, stopped_reading, watch.stopped)
+    found = None if stopped else likelihood(made, valid, notes=scored_notes, report=watch)
     seconds = time.perf_counter() - began
     digest = None
     if out is not None:
@@ -124,7 +126,8 @@ def likelihood(model: Model, valid: Sequence[Piece], *, notes: int = SCORED_NOTE
     if not model.has_likelihood or notes < 1:
         return None
     random = family("random")()
-    nats, plain, seen, scored, left_out = 0.0, 0.0, 0, 0, 0
+    found: list[tuple[LogProb, LogProb]] = []
+    seen = left_out = 0
     for index in np.argsort(generator(0).random(len(valid))).tolist():
         if seen >= notes or (report is not None and not report(Progress("scoring", seen, notes))):
             break
@@ -133,13 +136,16 @@ def likelihood(model: Model, valid: Sequence[Piece], *, notes: int = SCORED_NOTE
             own, base = model.log_prob(score), random.log_prob(score)
         except PartimentoError:
             own = base = None
-        if own is None or base is None or not own.notes:
+        if own is None or base is None or not (own.notes and base.notes):
             left_out += 1
-            continue
-        nats, plain, seen, scored = nats + own.nats, plain + base.nats, seen + own.notes, scored + 1
-    if not seen:
+        else:
+            found.append((own, base))
+            seen += own.notes
+    if not found:
         return None
-    return Likelihood(-nats / (seen * log(2)), -plain / (seen * log(2)), scored, seen, left_out)
+    bits, plain = (LogProb(sum(one.nats for one in side), sum(one.notes for one in side)).bits_per_note
+                   for side in zip(*found, strict=True))
+    return Likelihood(bits, plain, len(found), seen, left_out)
 
 
 def beginning(score: Score, bars: int) -> Score:
@@ -168,6 +174,15 @@ class _Watch:
         if self.report is not None and not self.report(progress):
             self.stopped = True
         return not self.stopped
+
+
+def _check_target(out: Path) -> None:
+    """WriteError now rather than after the training, where the checkpoint could not be written."""
+    if out.is_dir():
+        raise WriteError(f"{out}: a checkpoint to write must be a file; this is a folder")
+    probe = out.with_name(f".{out.name[:100]}.probe")
+    write_atomic(probe, b"")
+    probe.unlink(missing_ok=True)
 
 
 def _model(model: str | Model, settings: Mapping[str, Any]) -> Model:

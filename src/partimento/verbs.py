@@ -129,30 +129,51 @@ def load(music: Music, input_meter: str | None = None, input_downbeat: float | N
     return formats.rebar(score, theory.parse_meter(input_meter) if input_meter else None, input_downbeat)
 
 
-def write(results: Sequence[Result], out: str | os.PathLike[str] = ".", *, makes: Sequence[str] = ("mid",),
-          soundfont: str | None = None) -> list[Path]:
+def write(results: Sequence[Result], out: str | os.PathLike[str] = ".", *, makes: Sequence[str] = (),
+          soundfont: str | None = None, name: str = "") -> list[Path]:
     """The files written, in order: every Result in every format of `makes`, and one page for all (``html``).
 
-    `out` is a folder (names say what is inside), or a file name for a single piece. MIDI comes first, so that a
-    sound or a picture that fails leaves it in place.
+    `out` is a folder (names say what is inside, and begin with `name`, that of the input say), or a file name for
+    a single piece, which adds its own format. Without `makes` that format alone is written, or MIDI. MIDI comes
+    first, so that a sound or a picture that fails leaves it in place.
     """
+    target, own = Path(out), format_of(out)
     for make in makes:
         if make not in MAKES:
             raise RequestError(f"a format must be one of {', '.join(MAKES)}; got {make!r}")
-    folder, stems = _stems(results, Path(out))
+    ordered = sorted({*makes, *([own] if own else [])} or {"mid"}, key=MAKES.index)
+    folder, stems = _stems(results, target, own, name)
     _make_folder(folder)
+    endings = {own: target.suffix} if own else {}
     written: list[Path] = []
-    ordered = sorted(makes, key=MAKES.index)
     for make in ordered:
         if make != "html":
-            written += [_write_one(result, folder / f"{stem}.{make}", make, soundfont)
+            written += [_write_one(result, folder / f"{stem}{endings.get(make, f'.{make}')}", make, soundfont)
                         for result, stem in zip(results, stems, strict=True)]
-    if "html" in makes:
-        where = folder / ("index.html" if Path(out).suffix == "" else f"{stems[0]}.html")
+    if "html" in ordered:
+        where = folder / (f"{target.stem}{endings.get('html', '.html')}" if own else "index.html")
         panels = [_panel(result, stem, soundfont) for result, stem in zip(results, stems, strict=True)]
         page.write_page(panels, where, title=f"partimento: {results[0].request.verb}", settings=_settings(results[0]))
         written.append(where)
     return written
+
+
+def format_of(out: str | os.PathLike[str]) -> str | None:
+    """The format that a file name to write says; None for a folder; RequestError where the suffix is unknown.
+
+    >>> format_of("take.wav"), format_of("takes")
+    ('wav', None)
+    """
+    path = Path(out)
+    suffix = path.suffix.lower()
+    if not suffix or path.is_dir() or os.fspath(out).endswith(("/", os.sep)):
+        return None
+    if suffix in formats.SUFFIXES:
+        return "mid"
+    if suffix[1:] in MAKES:
+        return suffix[1:]
+    raise RequestError(f"{path}: a file to write must end in .{', .'.join(MAKES)}; for a folder of that name "
+                       "write a / behind it")
 
 
 def render(score: Score, path: str | os.PathLike[str], *, soundfont: str | None = None, loop: bool = False) -> Path:
@@ -198,17 +219,20 @@ def _named_model(request: Request) -> str:
     return request.model
 
 
-def _stems(results: Sequence[Result], out: Path) -> tuple[Path, list[str]]:
+def _stems(results: Sequence[Result], out: Path, own: str | None, name: str) -> tuple[Path, list[str]]:
     """The folder, and a name without suffix for each Result."""
-    if out.suffix and not out.is_dir():
+    if own:
         stem = out.stem
         return out.parent, [stem] if len(results) == 1 else [f"{stem}-{k + 1}" for k in range(len(results))]
-    return out, [_stem(result.request) for result in results]
+    return out, [_stem(result.request, name) for result in results]
 
 
-def _stem(request: Request) -> str:
-    """A file name that says verb, model, the facts asked, seed and candidate."""
-    parts = [request.verb, Path(request.model or "model").stem]
+def _stem(request: Request, name: str) -> str:
+    """A file name that says the input, verb, model, the facts asked, seed and candidate."""
+    parts = [name[:60]] if name else []
+    parts += [request.verb, Path(request.model or "model").stem]
+    parts += [f"bars{request.place}"] if request.place else []
+    parts += [f"{request.strength:g}"] if request.strength is not None else []
     parts += [request.key.replace("#", "sharp").replace(" ", "-")] if request.key else []
     parts += [request.meter.replace("/", "-")] if request.meter else []
     parts += [f"{request.tempo:g}bpm"] if request.tempo else []

@@ -286,6 +286,17 @@ def test_bytes_are_the_file_and_always_the_same(tmp_path: Path, kind: str) -> No
     assert data == write_audio(SHORT, tmp_path / f"a.{kind}", soundfont=built_in()).read_bytes()
 
 
+@pytest.mark.parametrize("kind", ["wav", "flac", "ogg", "mp3"])
+def test_silence_is_a_file_too_but_nothing_is_not(tmp_path: Path, kind: str) -> None:
+    path = write_audio(Score(end=480), tmp_path / f"silence.{kind}", soundfont=built_in())
+    sound, _ = soundfile.read(path)
+    assert not sound.any()
+    assert kind == "mp3" or len(sound) == QUARTER
+    with pytest.raises(WriteError, match="no length"):
+        write_audio(Score(), tmp_path / f"nothing.{kind}", soundfont=built_in())
+    assert len(os.listdir(tmp_path)) == 1
+
+
 def test_an_ogg_of_many_pages_is_read_back_whole() -> None:
     score = piece([(i * 480, 480, 48 + i % 24, 90) for i in range(60)], PIANO)
     sound, _ = soundfile.read(io.BytesIO(audio_bytes(score, "ogg", soundfont=built_in())))

@@ -108,7 +108,7 @@ def test_all_comes_back(saved: Path) -> None:
     assert checkpoint.about_checkpoint(saved)["arrays"] == {"a": ["int64", [0]], "b": ["uint8", [2, 3]],
                                                             "c": ["float16", [2]]}
     text = checkpoint.about_text(checkpoint.about_checkpoint(saved))
-    assert "order 5, decay 0.25" in text
+    assert "name é, order 5, " in text
     assert text.endswith("seed: 3\narrays: 3 with 8 numbers")
 
 
@@ -164,7 +164,8 @@ def arrays(**changed: Any) -> Callable[[dict[str, bytes]], None]:
     (head(family="antigravity:fly"), "knows"), (head(family=3), "no good entry 'family'"),
     (head(config={"ordr": 1}), "did you mean 'order'"), (head(config={"order": "5"}), "order must be a whole number"),
     (head(config=[]), "no good entry 'config'"), (head(arrays={}), "'a' should be absent and is int64"),
-    (head(arrays={"a": 5}), "should be"), (head(values=None), "no good entry"),
+    (head(arrays={"a": 5}), "no good entry 'arrays'"),
+    (head(arrays={"a": ["int64", [1]]}), "should be int64 .1."), (head(values=None), "no good entry"),
     (arrays(b=None), "'b' should be uint8 .2, 3. and is absent"), (arrays(d=np.zeros(2)), "'d' should be absent"),
     (arrays(b=np.zeros((2, 3), np.int8)), "is int8"), (arrays(b=np.zeros((3, 2), np.uint8)), "is uint8 .3, 2."),
     (lambda members: members.update({checkpoint.ARRAYS: b"not tensors"}), "damaged"),

@@ -60,7 +60,7 @@ def test_every_distribution_sums_to_one(mixture):
 def test_one_place_equals_many(mixture):
     piece = line(mixture)
     history = (2, 1, 0)
-    one = mixture.one(piece.at(3, history), history, 1)
+    one = mixture.one(piece.at(3, history, {}), history, 1)
     many = mixture.rows({"bass": np.array([1]), "place": np.array([0])}, np.array([history]), np.array([1]))
     assert np.allclose(one, many[0], rtol=1e-12)
 
@@ -80,7 +80,7 @@ def test_weights_go_to_the_view_that_knows():
     model = Mixture([View(("noise",)), View(("bass",))], 4)
     model.fit({"noise": rng.integers(0, 4, 2000), "bass": bass}, np.zeros((2000, 1), int), bass,
               held_out=np.arange(2000) % 5 == 0)
-    assert model.weights[0, 1] > 0.95
+    assert model.weights[0, 0, 1] > 0.95
 
 
 @pytest.mark.parametrize("seed", [None, 1, 2, 3])

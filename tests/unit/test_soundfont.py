@@ -103,8 +103,8 @@ def test_a_looped_sample_sounds_as_long_as_the_key_is_held(tmp_path: Path) -> No
     sound = played(bank_of(tmp_path, PLAIN))
     held = sound[100:RATE - 100, 0]
     expected = np.sin(2 * np.pi * np.arange(100, RATE - 100) / PERIOD) * np.abs(held).max()
-    np.testing.assert_allclose(held, expected, atol=2e-3 * np.abs(held).max())
-    assert np.abs(sound[RATE + 2000:]).max(initial=0) < 1e-3
+    np.testing.assert_allclose(held, expected, atol=0.02 * np.abs(held).max())
+    assert np.abs(sound[RATE + 2000:]).max(initial=0) < 0.005
 
 
 def test_compressed_samples_are_decoded(tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_compressed_samples_are_decoded(tmp_path: Path) -> None:
 def test_an_unlooped_sample_ends_with_itself(tmp_path: Path) -> None:
     sound = played(bank_of(tmp_path, sf2([({41: 0}, ())], [({53: 0}, ())])))
     assert np.abs(sound[:10 * PERIOD]).max() > 0.5
-    assert not sound[10 * PERIOD + 1:].any()
+    assert np.abs(sound[10 * PERIOD + 1:]).max() < 0.005
 
 
 def test_a_key_an_octave_higher_is_twice_as_high(tmp_path: Path) -> None:
@@ -217,6 +217,15 @@ def test_name_and_licence_come_from_the_file(tmp_path: Path) -> None:
     assert soundfont_info(path) == (path, "My font", "A. Maker 2020; Licensed under CC0.")
     path.write_bytes(PLAIN)
     assert soundfont_info(path).licence == "not stated in the file"
+
+
+def test_a_recording_beside_zero_is_centred(tmp_path: Path) -> None:
+    data = bytearray(PLAIN)
+    start = data.index(b"smpl") + 8
+    wave = np.frombuffer(data[start:start + 20 * PERIOD], "<i2") + 8000
+    data[start:start + 20 * PERIOD] = wave.astype("<i2").tobytes()
+    sound = played(bank_of(tmp_path, bytes(data)))
+    assert np.abs(sound[RATE // 2:RATE // 2 + 20 * PERIOD].mean(axis=0)).max() < 0.002
 
 
 # --- broken files --------------------------------------------------------------------------------------------

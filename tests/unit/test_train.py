@@ -127,6 +127,8 @@ def test_pieces_and_a_corpus_will_do(songs: Path, tmp_path: Path) -> None:
     corpus = load(songs, workers=0)
     model = train(corpus, model=OWN).model
     assert isinstance(model, Pitches)
+    scored = train(list(corpus.train), model=Pitches(), valid=list(corpus.valid)).likelihood
+    assert scored == train(corpus, model=OWN).likelihood is not None
     result = train(list(corpus.train), model=Pitches(), out=tmp_path / "x")
     assert isinstance(result.model, Pitches)
     np.testing.assert_array_equal(result.model.counts, model.counts)
@@ -145,6 +147,16 @@ def test_stopping_leaves_a_usable_model(songs: Path, tmp_path: Path) -> None:
         loaded = checkpoint.load(tmp_path / stage)
         assert loaded.model.fitted
         assert loaded.record["stopped"] is True
+
+
+def test_a_target_that_cannot_be_written_is_told_first(songs: Path) -> None:
+    def report(progress: Progress) -> bool:
+        raise AssertionError("the music was read before the target was looked at")
+
+    for out in (songs, songs / "s1.mid" / "x.partimento"):
+        with pytest.raises(WriteError):
+            train(songs, model=OWN, out=out, report=report, workers=0)
+    assert len(list(songs.iterdir())) == 11
 
 
 def test_what_cannot_be_scored_is_counted(songs: Path) -> None:
@@ -207,7 +219,8 @@ def test_settings_from_json_are_settings(songs: Path) -> None:
 
 
 def test_markov_learns_from_real_music(music: Callable[[str], Path], tmp_path: Path) -> None:
-    result = train(music("freedoom_midi"), out=tmp_path / "f.partimento", scored_notes=300)
+    corpus = load(music("freedoom_midi"), workers=0)
+    result = train(corpus.train[:4], valid=corpus.valid, out=tmp_path / "f.partimento", scored_notes=100)
     assert result.likelihood is not None
     assert result.likelihood.bits_per_note < result.likelihood.random_bits_per_note
     assert checkpoint.load(tmp_path / "f.partimento").model.family == "markov"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 from collections import Counter
@@ -215,20 +216,20 @@ def _read_files(found: files.Found, workers: int, max_notes: int, change: Change
     scores: dict[str, Score] = {}
     room = NOTES_IN_MEMORY
     answers = pool.read_all([found.root / file for file in found.files], workers=workers, max_notes=max_notes)
-    for index, file, score in answers:
-        name = found.files[index]
-        if score is not None and change is not None:
-            try:
-                score = change(score)
-            except PartimentoError as error:
-                file, score = File("refused", str(error), file.sha256), None
-        read[name] = file
-        if score is not None and room >= len(score):
-            room -= len(score)
-            scores[name] = score
-        if progress is not None and not progress(Progress("reading", len(read), len(found.files))):
-            answers.close()
-            break
+    with contextlib.closing(answers):
+        for index, file, score in answers:
+            name = found.files[index]
+            if score is not None and change is not None:
+                try:
+                    score = change(score)
+                except PartimentoError as error:
+                    file, score = File("refused", str(error), file.sha256), None
+            read[name] = file
+            if score is not None and room >= len(score):
+                room -= len(score)
+                scores[name] = score
+            if progress is not None and not progress(Progress("reading", len(read), len(found.files))):
+                break
     return read, scores
 
 

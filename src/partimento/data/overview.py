@@ -184,8 +184,8 @@ def _file_text(found: Mapping[str, Any]) -> str:
     if found.get("licence", ledger.NOT_STATED) != ledger.NOT_STATED:
         out.append(f"licence: {found['licence']}")
     rows = [("track", "instrument", "notes", "range")]
-    rows += [(" ".join(track["name"].split()) or "(no name)", track["instrument"], f"{track['notes']:,}", track["range"])
-             for track in found["tracks"][:64]]
+    rows += [(" ".join(track["name"].split()) or "(no name)", track["instrument"], f"{track['notes']:,}",
+              track["range"]) for track in found["tracks"][:64]]
     out += ["", *_table(rows)]
     if len(found["tracks"]) > 64:
         out.append(f"… and {len(found['tracks']) - 64} more")

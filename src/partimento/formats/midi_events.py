@@ -15,7 +15,9 @@ from partimento.score import MAX_TICK
 
 SYSEX, ESCAPE, META = 0xF0, 0xF7, 0xFF
 END_OF_TRACK, CHANNEL_PREFIX, PORT, DEVICE_NAME = 0x2F, 0x20, 0x21, 0x09
+MAX_TRACKS = 0xFFFF
 _BLOCK = 1 << 20
+_EVENTS_A_NOTE = 6          # how many channel messages a piece may have for each note that it may have
 _COMMON_DATA = {0xF1: 1, 0xF2: 2, 0xF3: 1}
 
 
@@ -67,6 +69,8 @@ def take_apart(data: bytes, max_notes: int) -> MidiFile:
     while at < len(data):
         name, size = data[at:at + 4], int.from_bytes(data[at + 4:at + 8], "big")
         if name == b"MTrk" and at + 8 <= len(data):
+            if len(tracks) == MAX_TRACKS:
+                raise ReadError(f"a MIDI file must have at most {MAX_TRACKS} tracks; this one has more")
             events, at = _track(data, at + 8, size, walk, len(tracks) + 1)
             tracks.append(events)
         elif _is_chunk(data, at):
@@ -98,7 +102,7 @@ def _unwrapped(data: bytes, repairs: Counter[str]) -> bytes:
                 return data[at + 8:at + 8 + size]
             at += 8 + size + size % 2
         raise ReadError("a .rmi file must hold MIDI data; this one has none")
-    if data[128:132] == b"MThd":
+    if data[:4] != b"MThd" and data[128:132] == b"MThd":
         return data[128:]
     if data[:4] != b"MThd":
         raise ReadError(f"a MIDI file must begin with 'MThd'; {_looks_like(data)}")
@@ -161,7 +165,7 @@ class _Walk:
 
     def __init__(self, max_notes: int, repairs: Counter[str]) -> None:
         self.max_notes, self.repairs = max_notes, repairs
-        self.notes = 0
+        self.notes = self.messages = self.others = 0
         self.devices: dict[bytes, int] = {}
 
     def track(self, data: bytes, start: int, limit: int) -> _Found:
@@ -244,14 +248,16 @@ class _Walk:
                             self.repairs["data bytes above 127, taken as 127"] += 1
                             one = 127
                         append(tick << 32 | head | one << 8)
-                seen = self._count(packed, seen)
+                seen = self._count(packed, seen, len(extras))
             if i > limit:
                 packed.pop()
                 raise IndexError
         except IndexError:
             self.repairs["events cut off by the end of their track, dropped"] += 1
             i = limit
-        self._count(packed, min(seen, len(packed)))
+        self._count(packed, min(seen, len(packed)), len(extras))
+        self.messages += len(packed)
+        self.others += len(extras)
         if tick > MAX_TICK:
             raise ReadError(f"a piece must end by tick {MAX_TICK}; this one ends at {tick}, so its times are damaged")
         events = np.frombuffer(packed, np.uint64) if packed else np.zeros(0, np.uint64)
@@ -269,10 +275,14 @@ class _Walk:
         self.repairs["numbers longer than four bytes, cut"] += 1
         return value, i
 
-    def _count(self, packed: array[int], seen: int) -> int:
+    def _count(self, packed: array[int], seen: int, others: int) -> int:
+        """Count the notes past `seen`; ReadError when the piece is larger than the caller allows."""
         new = np.frombuffer(packed, np.uint64, offset=8 * seen) if len(packed) > seen else np.zeros(0, np.uint64)
         self.notes += int(np.count_nonzero((new & 0xF00000 == 0x900000) & (new & 0x7F != 0)))
-        if self.notes > self.max_notes:
-            raise ReadError(f"a piece must have at most {self.max_notes:,} notes; this one has more: allow it with "
-                            f"--max-notes {2 * self.max_notes}")
+        for limit, count, name in ((self.max_notes, self.notes, "notes"),
+                                   (self.max_notes, self.others + others, "words"),
+                                   (_EVENTS_A_NOTE * self.max_notes, self.messages + len(packed), "messages")):
+            if count > limit:
+                raise ReadError(f"a piece must have at most {limit:,} {name}; this one has more: allow it with "
+                                f"--max-notes {2 * self.max_notes}")
         return seen + len(new)

@@ -24,7 +24,7 @@ def parse_fast(data: bytes) -> Score:
 
         try:
             score = _converted(symusic.Score.from_midi(data))
-        except (RuntimeError, ValueError, PartimentoError):
+        except (RuntimeError, ValueError, MemoryError, PartimentoError):
             score = None
         if score is not None:
             return score

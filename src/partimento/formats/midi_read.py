@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections import Counter
 from typing import Any, NamedTuple
 
@@ -206,48 +205,42 @@ def _without_strays(is_on: npt.NDArray[np.bool_], group: Int64, at: Int64) -> tu
 
 
 def _release(events: _Events, off: Int64) -> dict[str, Any]:
-    """Release velocities where they are not all 64: the usual one, and int32 rows (track, tick, pitch, velocity)."""
+    """Release velocities where they are not all 64: the usual one, and of the others int32 rows (track, tick, pitch,
+    which of the notes of that pitch that end there, velocity)."""
     speed = np.where(events.status[off] == 0x80, events.two[off], USUAL_RELEASE)
     if not len(off) or (speed == USUAL_RELEASE).all():
         return {}
     usual = int(np.bincount(speed).argmax())
-    odd = off[speed != usual]
-    rows = np.stack([events.part[odd], events.tick[odd], events.one[odd], speed[speed != usual]], axis=1)
-    return {"release": (usual, rows.astype("<i4").tobytes())}
+    columns = [events.part[off], events.tick[off], events.one[off]]
+    new = np.any([np.diff(column, prepend=-1) != 0 for column in columns], axis=0)
+    place = np.arange(len(off))
+    rows = np.stack([*columns, place - np.maximum.accumulate(np.where(new, place, 0)), speed], axis=1)
+    return {"release": (usual, rows[speed != usual].astype("<i4").tobytes())}
 
 
 def _programs(events: _Events, notes: dict[str, Any]) -> tuple[list[int], list[int], npt.NDArray[np.bool_]]:
     """Of each part its program at its first note, the tick where that was said (−1: nowhere), and which of all
     program changes are to stay in the controls: all but one alone that comes by the first note."""
-    count = len(events.chunks)
-    first = np.full(count, MAX_TICK, np.int64)
+    first = np.full(len(events.chunks), MAX_TICK, np.int64)
     np.minimum.at(first, notes["track"], notes["onset"])
     changes = np.flatnonzero(events.status == 0xC0)
-    own: list[list[int]] = [[] for _ in range(count)]
-    said: dict[tuple[int, int], list[tuple[int, int]]] = {}
-    stays = np.ones(len(changes), bool)
-    for row, at in enumerate(changes.tolist()):
-        part = int(events.part[at])
-        if events.tick[at] <= first[part]:
-            own[part].append(row)
-        channel = (int(events.ports[part]), int(events.channels[part]))
-        said.setdefault(channel, []).append((int(events.tick[at]), int(events.one[at])))
-    for entries in said.values():
-        entries.sort(key=lambda change: change[0])
-    programs, ticks = [0] * count, [-1] * count
-    for part in range(count):
-        if own[part]:
-            last = changes[own[part][-1]]
-            programs[part], ticks[part] = int(events.one[last]), int(events.tick[last])
-            if len(own[part]) == 1:
-                stays[own[part]] = False
-        else:                         # the program of a channel holds for every track chunk that plays on it
-            others = said.get((int(events.ports[part]), int(events.channels[part])), [])
-            by_then = bisect_right(others, int(first[part]), key=lambda change: change[0])
-            programs[part] = others[by_then - 1][1] if by_then else 0
+    part, tick, program = events.part[changes], events.tick[changes], events.one[changes]
+    by_first = tick <= first[part]
+    said = np.bincount(part[by_first], minlength=len(first))
+    # The program of a channel holds for every track chunk that plays on it, so a part without its own takes that.
+    channel = events.ports.astype(np.int64) << 4 | events.channels
+    moment = channel[part] << 32 | tick
+    order = np.argsort(moment, kind="stable")
+    latest = np.searchsorted(moment[order], channel << 32 | first, side="right") - 1
+    of_channel = order[latest] if len(order) else latest
+    found = (latest >= 0) if len(order) else np.zeros(len(first), bool)
+    found[found] = channel[part[of_channel[found]]] == channel[found]
+    programs, ticks = np.zeros(len(first), np.int64), np.full(len(first), -1, np.int64)
+    programs[found] = program[of_channel[found]]
+    programs[part[by_first]], ticks[part[by_first]] = program[by_first], tick[by_first]     # the last one counts
     keep = np.zeros(len(events.tick), bool)
-    keep[changes[stays]] = True
-    return programs, ticks, keep
+    keep[changes[~(by_first & (said[part] == 1))]] = True
+    return programs.tolist(), ticks.tolist(), keep
 
 
 def _controls(events: _Events, programs_kept: npt.NDArray[np.bool_]) -> Controls:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -10,7 +11,7 @@ import numpy.typing as npt
 
 from partimento.errors import WriteError
 from partimento.formats import midi_text
-from partimento.formats.midi_events import DEVICE_NAME, END_OF_TRACK, ESCAPE, PORT, SYSEX
+from partimento.formats.midi_events import DEVICE_NAME, END_OF_TRACK, ESCAPE, MAX_TRACKS, PORT, SYSEX
 from partimento.formats.midi_read import (
     KEY,
     MARKER,
@@ -44,6 +45,8 @@ def keep(score: Score) -> Score:
     if score.ticks_per_quarter > 32767:
         raise WriteError("a MIDI clock must have at most 32767 ticks a quarter note; this piece has "
                          f"{score.ticks_per_quarter}: write another format")
+    if len(score.tracks) >= MAX_TRACKS:
+        raise WriteError(f"a MIDI file must have fewer than {MAX_TRACKS} parts; this piece has {len(score.tracks)}")
     for meter in score.meters:
         if not (1 <= meter.numerator <= 255 and meter.denominator in (1, 2, 4, 8, 16, 32, 64, 128)):
             raise WriteError("a MIDI meter must be a count of 1 to 255 over a power of two up to 128; this piece has "
@@ -131,15 +134,19 @@ def dumps(score: Score) -> bytes:
     riders = riders[np.argsort(riders[:, 1], kind="stable")]
     rider_cut = np.searchsorted(riders[:, 1], parts)
     chunks = [_chunk(_messages([]), others[0], kept.end)]
-    for i, (_, channel, program_tick) in enumerate(places):
+    played: dict[int, set[int]] = {}                # of each port, the channels with notes
+    for (port, channel, _), plays in zip(places, playing, strict=True):
+        if plays:
+            played.setdefault(port, set()).add(channel)
+    for i, (port, channel, program_tick) in enumerate(places):
         notes = all_notes[note_cut[i]:note_cut[i + 1]]
         controls = _with_program(rows[cut[i]:cut[i + 1]], kept.tracks[i].program, program_tick, notes)
         beside = riders[rider_cut[i]:rider_cut[i + 1] if playing[i] else 0]
         messages = _messages([_note_messages(notes, channel, release), _control_messages(controls, channel),
-                              _rider_messages(beside, channel, kept.end)])
+                              _rider_messages(beside, played.get(port, set()), kept.end)])
         chunks.append(_chunk(messages, others[i + 1], kept.end))
     head = b"MThd" + b"".join(n.to_bytes(size, "big") for n, size in (
-        (6, 4), (1, 2), (min(len(chunks), 0xFFFF), 2), (score.ticks_per_quarter, 2)))
+        (6, 4), (1, 2), (len(chunks), 2), (score.ticks_per_quarter, 2)))
     return head + b"".join(chunks)
 
 
@@ -247,8 +254,11 @@ def _note_messages(notes: npt.NDArray[np.int32], channel: int, release: tuple[in
     body[:n, 0], body[:n, 1], body[:n, 2] = 0x90 | channel, pitch, notes[:, 3]
     body[n:, 0], body[n:, 1], body[n:, 2] = 0x80 | channel, pitch, release[0]
     if release[1]:
-        for i, where in enumerate(np.stack([notes[:, 4], finish, pitch], axis=1).tolist()):
-            body[n + i, 2] = release[1].get(tuple(where), release[0])
+        ended: Counter[tuple[int, ...]] = Counter()
+        for i, row in enumerate(np.stack([notes[:, 4], finish, pitch], axis=1).tolist()):
+            where = tuple(row)
+            body[n + i, 2] = release[1].get((*where, ended[where]), release[0])
+            ended[where] += 1
     order = np.arange(n)
     return _Messages(np.concatenate([onset, finish]),
                      np.concatenate([np.where(zero, _ZERO_ON, _ON), np.where(zero, _ZERO_ON, _OFF)]).astype(np.int8),
@@ -265,9 +275,9 @@ def _control_messages(rows: npt.NDArray[np.int32], channel: int) -> _Messages:
     return _Messages(rows[:, 0].astype(np.int64), np.full(len(rows), _CONTROL, np.int8), np.arange(len(rows)), body)
 
 
-def _rider_messages(rows: npt.NDArray[np.int32], channel: int, end: int) -> _Messages:
-    """Messages on channels that play nowhere, which rode along with a track."""
-    rows = rows[(rows[:, 2] & 15 != channel) & (rows[:, 0] <= end)]
+def _rider_messages(rows: npt.NDArray[np.int32], played: set[int], end: int) -> _Messages:
+    """Messages that rode along with a track, on channels that still play nowhere."""
+    rows = rows[~np.isin(rows[:, 2] & 15, list(played)) & (rows[:, 0] <= end)]
     return _Messages(rows[:, 0].astype(np.int64), np.full(len(rows), _CONTROL, np.int8),
                      np.arange(len(rows)) - MAX_TICK, rows[:, 2:].astype(np.uint8))
 
@@ -288,8 +298,8 @@ def _with_program(rows: npt.NDArray[np.int32], program: int, tick: int, notes: n
 
 def _releases(extras: Mapping[str, Any]) -> tuple[int, dict[tuple[int, ...], int]]:
     usual, rows = extras.get("release", (USUAL_RELEASE, b""))
-    table = np.frombuffer(rows, "<i4").reshape(-1, 4)
-    return usual, {tuple(row[:3]): row[3] for row in table.tolist()}
+    table = np.frombuffer(rows, "<i4").reshape(-1, 5)
+    return usual, {tuple(row[:4]): row[4] for row in table.tolist()}
 
 
 def _chunk(messages: _Messages, others: _Others, end: int) -> bytes:

@@ -9,7 +9,7 @@ import numpy as np
 from partimento.errors import RequestError
 from partimento.score import MAX_BARS, Meter, Score
 
-_FEWEST_ONSETS = 32
+_FEWEST_ONSETS, _MOST_ONSETS = 32, 100_000
 _LOOSE = 0.35          # how far onsets gather on a grid (0 not at all, 1 exactly): below this they keep to none
 _TIGHT = 0.9
 
@@ -71,7 +71,7 @@ def frame_notices(score: Score) -> list[str]:
 
 def _grid_notices(score: Score) -> list[str]:
     """Onsets that gather on no grid of the quarter note, or on one that stands beside the beats."""
-    onsets = np.unique(score.onset)
+    onsets = score.onset[np.diff(score.onset, prepend=-1) > 0][:_MOST_ONSETS]
     if len(onsets) < _FEWEST_ONSETS or score.ticks_per_quarter < 12:
         return []
     turns = onsets / score.ticks_per_quarter

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from bisect import bisect_right
 from collections.abc import Sequence
 from math import comb, log
 from typing import ClassVar, NamedTuple
@@ -20,7 +21,7 @@ from partimento.errors import ModelError
 from partimento.models.base import LogProb, Model, Rng
 from partimento.request import Blanks, Region, Request
 from partimento.sampling import Legal, draw
-from partimento.score import BoolArray, Score
+from partimento.score import BoolArray, IntArray, Score
 from partimento.tokens.grid import snap, to_steps, to_ticks
 
 FloatArray = npt.NDArray[np.float64]
@@ -102,8 +103,10 @@ class Random(Model):
                 scores = [sum(self._region_log_prob(kept, own, r, cells, legal, mood) for r, cells in regions)
                           for mood in self._moods()]
                 total += float(np.logaddexp.reduce(scores)) - log(len(scores))
-        for chord in self._chords(score, np.flatnonzero(rewritten & ~new)):
-            free = self._chord_pitches(score, chord, rewritten, legal)
+        settled = ~(rewritten & ~new)
+        for chord in self._chords(score, np.flatnonzero(~settled)):
+            free = self._chord_pitches(score, score.pitch, chord, settled, legal)
+            settled[chord] = True
             if not free[score.pitch[chord]].all():
                 total = -np.inf
             total -= log(comb(int(free.sum()), len(chord)) or 1)
@@ -123,9 +126,10 @@ class Random(Model):
         inside = (ticks >= region.start) & (ticks < region.end)
         steps, ticks = steps[inside], ticks[inside]
         free = np.zeros((len(ticks), 128), bool)
-        for i, tick in enumerate(ticks):
-            free[i] = legal.pitches(region.track, int(tick))
-        for i in np.flatnonzero(around.track == region.track):
+        for row, tick in zip(free, ticks.tolist(), strict=True):
+            row[:] = legal.pitches(region.track, tick)
+        near = (around.track == region.track) & (around.onset < region.end) & (around.offset >= region.start)
+        for i in np.flatnonzero(near):
             sounding = (ticks >= around.onset[i]) & (ticks < max(around.offset[i], around.onset[i] + 1))
             free[sounding, around.pitch[i]] = False
         return Cells(steps, ticks, free)
@@ -151,16 +155,21 @@ class Random(Model):
             found = [(int(cells.ticks[t]), int(p)) for region, cells in regions if region.track == track
                      for t, p in np.argwhere(rng.random(cells.free.shape)
                                              < self._chances(region, cells, legal, mood))]
+            ahead: dict[int, list[int]] = {}
+            for tick, pitch in sorted(found):
+                ahead.setdefault(pitch, []).append(tick)
             for tick, pitch in found:
-                gap = self._gap(around, track, tick, pitch, [t for t, p in found if p == pitch and t > tick])
+                same = ahead[pitch]
+                gap = self._gap(around, track, tick, pitch, same[bisect_right(same, tick):][:1])
                 length = 1 + draw(self._length_weights(gap, mood), rng.random())
                 velocity = 40 + int(rng.random() * 70)
                 rows.append((tick, self._ticks(tick, length, around), pitch, velocity, track))
+        settled, pitches = ~np.isin(np.arange(len(around)), rewritten), around.pitch.copy()
         for chord in self._chords(around, rewritten):
-            open_notes = np.isin(np.arange(len(around)), rewritten)
-            free = np.flatnonzero(self._chord_pitches(around, chord, open_notes, legal))
+            free = np.flatnonzero(self._chord_pitches(around, pitches, chord, settled, legal))
             keys = rng.random(len(free))
             taken = np.sort(free[np.argsort(keys, kind="stable")[: len(chord)]])
+            pitches[chord[: len(taken)]], settled[chord] = taken, True
             for note, pitch in zip(chord, taken, strict=False):
                 rows.append((int(around.onset[note]), int(around.duration[note]), int(pitch),
                              int(around.velocity[note]), int(around.track[note])))
@@ -179,8 +188,8 @@ class Random(Model):
             later = own.onset[(own.pitch == own.pitch[i]) & (own.onset > own.onset[i])].tolist()
             tick = int(own.onset[i])
             weights = self._length_weights(self._gap(kept, region.track, tick, int(own.pitch[i]), later), mood)
-            length = int(np.diff(to_steps(np.array([tick, own.offset[i]]), kept.ticks_per_quarter, self.config.grid))[0])
-            total += log(weights[min(max(length, 1), len(weights)) - 1] / weights.sum())
+            begin, end = to_steps([tick, own.offset[i]], kept.ticks_per_quarter, self.config.grid).tolist()
+            total += log(weights[min(max(end - begin, 1), len(weights)) - 1] / weights.sum())
         return total
 
     def _gap(self, around: Score, track: int, tick: int, pitch: int, later: list[int]) -> int:
@@ -211,12 +220,15 @@ class Random(Model):
         return [np.array(group, np.intp) for group in groups.values()]
 
     @staticmethod
-    def _chord_pitches(score: Score, chord: npt.NDArray[np.intp], rewritten: BoolArray, legal: Legal) -> BoolArray:
-        """bool[128]: what the notes of one chord may become (distinct pitches, none that a kept note sounds)."""
+    def _chord_pitches(score: Score, pitches: IntArray, chord: npt.NDArray[np.intp], settled: BoolArray,
+                       legal: Legal) -> BoolArray:
+        """bool[128]: what the notes of one chord may become (distinct pitches, none that a settled note sounds)."""
         track, tick = int(score.track[chord[0]]), int(score.onset[chord[0]])
         free = legal.pitches(track, tick).copy()
-        sounding = ~rewritten & (score.track == track) & (score.onset <= tick) & (tick < score.offset)
-        free[score.pitch[sounding]] = False
+        end = max(int(score.offset[chord].max()), tick + 1)
+        sounding = settled & (score.track == track) & (score.onset < end) & (
+            np.maximum(score.offset, score.onset + 1) > tick)
+        free[pitches[sounding]] = False
         if free.sum() < len(chord):
             low, high = legal.ranges[track]
             free[low:high + 1] = True

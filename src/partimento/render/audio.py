@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import io
 import math
@@ -73,11 +74,12 @@ def render_audio(score: Score, *, soundfont: str | os.PathLike[str] | Bank | Non
     mixed = _mix(score, bank, rate, length + round(LONGEST_TAIL * rate))
     if reverb:
         _add_room(mixed, rate)
+    _remove_offset(mixed, rate)
     if loop:
         turns = -(-mixed.shape[1] // length)
         mixed = np.pad(mixed, ((0, 0), (0, turns * length - mixed.shape[1]))).reshape(2, turns, length).sum(axis=1)
     peak = max(float(mixed.max()), -float(mixed.min()))
-    mixed *= np.float32(PEAK / max(peak, 1e-9))
+    mixed *= np.float32(PEAK / max(peak, 1e-12))
     return np.stack(list(mixed if loop else _ended(mixed, length, rate)), axis=1)
 
 
@@ -157,7 +159,7 @@ def _held(voice: Voice, bend: float, wheel: float) -> Tone:
 
 
 def _choke(places: list[tuple[list[_Strike], int]], rate: int) -> None:
-    """Let each note of an exclusive class fall silent within 0.1 s of the next one's beginning."""
+    """Let each note of an exclusive class fall silent within some 0.1 s of the next one's beginning."""
     starts = np.unique([group[i].start for group, i in places])
     for group, i in places:
         strike = group[i]
@@ -165,7 +167,7 @@ def _choke(places: list[tuple[list[_Strike], int]], rate: int) -> None:
         if following < len(starts):
             room = int(starts[following]) - strike.start
             hold = min(strike.hold, room)
-            group[i] = strike._replace(hold=hold, release=min(strike.release, (room - hold) / rate + 0.1))
+            group[i] = strike._replace(hold=hold, release=min(strike.release, round((room - hold) / rate + 0.1, 1)))
 
 
 # --- the mix -------------------------------------------------------------------------------------------------
@@ -279,6 +281,23 @@ def _add_room(sound: FloatArray, rate: int) -> None:
             into += np.fft.irfft(np.fft.rfft(part, size) * spectrum, size)[:, :into.shape[1]]
 
 
+def _remove_offset(sound: FloatArray, rate: int) -> None:
+    """Take the slow mean of the last third of a second away from `sound` (float32[2, n]) in place.
+
+    Many recordings in soundfonts are not centred on zero. Means are taken over blocks of 2.5 ms and joined by lines.
+    """
+    block = rate // 400
+    count = sound.shape[1] // block
+    weights = 1 + np.cos(np.linspace(0, np.pi, 133, endpoint=False))
+    ramp = (np.arange(block, dtype=np.float32) / np.float32(block))[None, :]
+    for side in sound:
+        blocks = side[:count * block].reshape(count, block)
+        slow = np.append(0, np.convolve(blocks.mean(axis=1), weights / weights.sum())[:count]).astype(np.float32)
+        for lo in range(0, count, 4096):
+            hi = min(count, lo + 4096)
+            blocks[lo:hi] -= slow[lo:hi, None] + np.diff(slow[lo:hi + 1])[:, None] * ramp
+
+
 # --- files ---------------------------------------------------------------------------------------------------
 
 
@@ -302,7 +321,8 @@ def write_audio(score: Score, path: str | os.PathLike[str], *,
     except OSError as error:
         raise WriteError(f"cannot write the sound file {file}: {error.strerror or error}") from None
     finally:
-        beside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
     return file
 
 
@@ -326,6 +346,8 @@ def _format(suffix: str) -> str:
 
 def _encoded(sound: FloatArray, rate: int, kind: str) -> bytes:
     """`sound` as the bytes of a sound file; the same bytes for the same sound."""
+    if not len(sound):
+        raise WriteError("a sound file must hold some sound; this piece has no length at all")
     try:
         import soundfile
     except (ImportError, OSError) as error:

@@ -197,7 +197,9 @@ def _chunks(path: Path) -> dict[str, npt.NDArray[np.uint8]]:
                 walk(body + 4, body + length, 1)
             else:
                 found.setdefault(name.decode("latin-1"), data[body:body + length])
-            position = body + length + (length & 1)
+            position = body + length
+            if length & 1 and data[position:position + 1].any() == 0:  # some writers of SF3 leave the padding out
+                position += 1
 
     walk(12, len(data), 0)
     return found

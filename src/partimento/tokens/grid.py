@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from partimento.score import NOTE_COLUMNS, OPTIONAL_COLUMNS, BoolArray, Score
+from partimento.score import NOTE_COLUMNS, OPTIONAL_COLUMNS, Score
 
 IndexArray = npt.NDArray[np.int64]
 
@@ -20,7 +20,11 @@ def to_steps(ticks: npt.ArrayLike, ticks_per_quarter: int, steps_per_quarter: in
     >>> to_steps([0, 19, 20, 480], 480).tolist()
     [0, 0, 1, 12]
     """
-    return (np.asarray(ticks, np.int64) * (2 * steps_per_quarter) + ticks_per_quarter) // (2 * ticks_per_quarter)
+    steps = np.array(ticks, np.int64)
+    steps *= 2 * steps_per_quarter
+    steps += ticks_per_quarter
+    steps //= 2 * ticks_per_quarter
+    return steps
 
 
 def to_ticks(steps: npt.ArrayLike, ticks_per_quarter: int, steps_per_quarter: int = STEPS_PER_QUARTER) -> IndexArray:
@@ -34,78 +38,85 @@ def to_ticks(steps: npt.ArrayLike, ticks_per_quarter: int, steps_per_quarter: in
     return (np.asarray(steps, np.int64) * (2 * ticks_per_quarter) + steps_per_quarter) // (2 * steps_per_quarter)
 
 
+def step_of(tick: int, ticks_per_quarter: int, steps_per_quarter: int = STEPS_PER_QUARTER) -> int:
+    """Return `to_steps` of one tick, as a plain number."""
+    return (tick * 2 * steps_per_quarter + ticks_per_quarter) // (2 * ticks_per_quarter)
+
+
+def tick_of(step: int, ticks_per_quarter: int, steps_per_quarter: int = STEPS_PER_QUARTER) -> int:
+    """Return `to_ticks` of one step, as a plain number."""
+    return (step * 2 * ticks_per_quarter + steps_per_quarter) // (2 * steps_per_quarter)
+
+
 def last_step(end: int, ticks_per_quarter: int, steps_per_quarter: int = STEPS_PER_QUARTER) -> int:
     """Return the last grid step that does not lie after tick `end`.
 
     >>> last_step(1000, 480), last_step(990, 480)
     (25, 24)
     """
-    step = int(to_steps(end, ticks_per_quarter, steps_per_quarter))
-    return step - (int(to_ticks(step, ticks_per_quarter, steps_per_quarter)) > end)
+    step = step_of(end, ticks_per_quarter, steps_per_quarter)
+    return step - (tick_of(step, ticks_per_quarter, steps_per_quarter) > end)
 
 
 def snap(score: Score, steps_per_quarter: int = STEPS_PER_QUARTER) -> Score:
     """Return the Score with its notes on the grid and its frame as it was.
 
-    Onsets and ends go to the nearest step, and a note lasts at least one. Of the notes of one pitch at one step of
-    one track the longest stays, and each ends where the next of its pitch begins, so no note overlaps itself; none
-    goes past the end of the piece. ``snap(snap(s)) == snap(s)``.
+    Onsets and ends go to the nearest step, and a note lasts at least one. Notes of one pitch at one step of one
+    track become one, as long as the longest, and each ends where the next of its pitch begins, so no note overlaps
+    itself; none goes past the end of the piece. ``snap(snap(s)) == snap(s)``.
 
     >>> s = Score(onset=[3, 470], duration=[500, 5], pitch=[60, 60], velocity=[80, 80], track=[0, 0])
     >>> snap(s).notes()[:, :2].tolist()
     [[0, 440], [440, 40]]
     """
     tpq = score.ticks_per_quarter
-    keep, onset, end = snapped_steps(score, steps_per_quarter)
+    notes, onset, end = snapped_steps(score, steps_per_quarter)
     start = to_ticks(onset, tpq, steps_per_quarter)
     stop = np.maximum(to_ticks(end, tpq, steps_per_quarter), start + 1)
-    columns: dict[str, Any] = {name: getattr(score, name)[keep] for name in NOTE_COLUMNS}
-    columns |= {name: getattr(score, name)[keep] for name in OPTIONAL_COLUMNS if getattr(score, name) is not None}
+    columns: dict[str, Any] = {name: getattr(score, name)[notes] for name in NOTE_COLUMNS}
+    columns |= {name: getattr(score, name)[notes] for name in OPTIONAL_COLUMNS if getattr(score, name) is not None}
     return score.replace(**columns | {"onset": start, "duration": stop - start})
 
 
 def snapped_steps(score: Score, steps_per_quarter: int = STEPS_PER_QUARTER,
-                  end: int | None = None) -> tuple[BoolArray, IndexArray, IndexArray]:
-    """Return what `snap` does, in steps: bool[n] notes kept, and onset and end step of each note that is kept.
+                  end: int | None = None) -> tuple[npt.NDArray[np.intp], IndexArray, IndexArray]:
+    """Return what `snap` does, in steps: the notes kept, by onset, track and pitch, and their onsets and ends.
 
     `end` is the tick where the piece ends, `score.end` unless said.
     """
     tpq = score.ticks_per_quarter
     final = last_step(score.end if end is None else end, tpq, steps_per_quarter)
     last = final - 1
-    while last > 0 and to_ticks(last, tpq, steps_per_quarter) >= to_ticks(final, tpq, steps_per_quarter):
+    while last > 0 and tick_of(last, tpq, steps_per_quarter) >= tick_of(final, tpq, steps_per_quarter):
         last -= 1     # a coarse clock has several steps on one tick
     onset = np.minimum(to_steps(score.onset, tpq, steps_per_quarter), max(last, 0))
     if tpq < steps_per_quarter:
         onset = to_steps(to_ticks(onset, tpq, steps_per_quarter), tpq, steps_per_quarter)
     stop = np.maximum(np.minimum(to_steps(score.offset, tpq, steps_per_quarter), final), onset + 1)
-    # Notes of one track and pitch together, by onset, the longest first.
-    length = stop - onset
-    lane = (score.track.astype(np.int64) * 128 + score.pitch) * (max(last, 0) + 1) + onset
-    order = sorted_order(lane, int(length.max(initial=0)) - length)
-    lane, begins = lane[order], onset[order]
-    first = np.ones(len(order), bool)
-    first[1:] = lane[1:] != lane[:-1]
-    keep = np.ones(len(score), bool)
-    if not first.all():
-        keep[order[~first]] = False
-        order, lane, begins = order[first], lane[first], begins[first]
-    ahead = begins[1:] - begins[:-1]
-    followed = ahead == lane[1:] - lane[:-1]      # by a note of the same track and pitch
-    before = order[:-1][followed]
-    stop[before] = np.minimum(stop[before], onset[before] + ahead[followed])
-    return keep, onset[keep], stop[keep]
+    lane = score.track * 128 + score.pitch
+    cell = onset * (len(score.tracks) * 128) + lane
+    notes = np.argsort(cell, kind="stable")
+    cell, stop = cell[notes], stop[notes]
+    first = changes(cell)
+    if len(first) < len(notes):
+        notes, stop = notes[first], np.maximum.reduceat(stop, first)
+    onset, lane = onset[notes], lane[notes]
+    # Within a lane the notes are in order of onset, so each ends at the latest where the next in its lane begins.
+    by_lane = np.argsort(lane.astype(np.uint16) if len(score.tracks) <= 512 else lane, kind="stable")
+    sorted_lane = lane[by_lane]
+    followed = np.flatnonzero(sorted_lane[1:] == sorted_lane[:-1])
+    before, after = by_lane[followed], by_lane[followed + 1]
+    stop[before] = np.minimum(stop[before], onset[after])
+    return notes, onset, stop
 
 
-def sorted_order(key: IndexArray, then: IndexArray) -> npt.NDArray[np.intp]:
-    """Return the order by `key`, `then` and place (int64[n], neither negative): one sort of packed numbers if they fit.
+def changes(column: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
+    """Return the indices of the values that differ from the one before, the first of all among them.
 
-    >>> sorted_order(np.array([2, 1, 1]), np.array([0, 5, 4])).tolist()
-    [2, 1, 0]
+    >>> changes(np.array([5, 5, 2, 2, 5])).tolist()
+    [0, 2, 4]
     """
-    place_bits, then_bits = len(key).bit_length(), int(then.max(initial=0)).bit_length()
-    if int(key.max(initial=0)).bit_length() + then_bits + place_bits > 63:
-        return np.lexsort((then, key))
-    packed = (((key << then_bits) | then) << place_bits) | np.arange(len(key))
-    packed.sort()
-    return packed & ((1 << place_bits) - 1)
+    new = np.empty(len(column), bool)
+    new[:1] = True
+    np.not_equal(column[1:], column[:-1], out=new[1:])
+    return np.flatnonzero(new)

@@ -4,7 +4,7 @@ The idea is that of Y.-S. Huang and Y.-H. Yang, "Pop Music Transformer" (2020), 
 A piece is written so:
 
     Program per track, then per bar:
-    Bar [Numerator Denominator] ( Position [Tempo] ( Track ( Pitch Velocity Duration )* )* )*
+    Bar [Numerator Denominator] ( Position Tempo | Position ( Track ( Pitch Velocity Duration )* )* )*
 
 Skip before a Position moves it on by the number of positions (bars longer than those). Cut at a Position ends the bar
 there: a pick-up, a meter change in mid-bar, a piece that ends inside a bar. Numerator and Denominator stand where a
@@ -22,7 +22,17 @@ import numpy.typing as npt
 
 from partimento.errors import RequestError
 from partimento.score import MAX_BARS, MAX_TICK, Meter, Score, Tempo, Track
-from partimento.tokens.grid import IndexArray, last_step, snap, snapped_steps, sorted_order, to_steps, to_ticks
+from partimento.tokens.grid import (
+    IndexArray,
+    changes,
+    last_step,
+    snap,
+    snapped_steps,
+    step_of,
+    tick_of,
+    to_steps,
+    to_ticks,
+)
 
 TokenArray = npt.NDArray[np.int32]
 
@@ -31,6 +41,7 @@ _SINGLES = ("Pad", "Start", "Stop", "Bar", "Cut", "Skip")
 DRUMS = 128                                     # the Program token of a drum kit
 MAX_NUMERATOR, DENOMINATORS = 64, (1, 2, 4, 8, 16, 32, 64)
 DEFAULT_TICKS = 480
+MAX_STEP = np.iinfo(np.int64).max
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -45,7 +56,7 @@ class Remi:
     >>> remi.decode(remi.encode(s)) == remi.snap(s)
     True
     >>> " ".join(remi.names[i] for i in remi.encode(s)[:9])
-    'Program 0 Bar Numerator 4 Denominator 4 Position 0 Tempo 120 Track 0 Pitch 60 Velocity 82'
+    'Program 0 Bar Numerator 4 Denominator 4 Position 0 Tempo 120 Position 0 Track 0 Pitch 60'
     """
 
     steps_per_quarter: int = 12
@@ -95,6 +106,10 @@ class Remi:
             first += size
         return blocks
 
+    @cached_property
+    def _first(self) -> dict[str, int]:
+        return {kind: first for kind, (first, _) in self._blocks.items()}
+
     @property
     def size(self) -> int:
         """How many ids there are."""
@@ -114,16 +129,16 @@ class Remi:
         return _SINGLES + tuple(f"{kind} {value}" for kind in self._blocks for value in values[kind])
 
     @cached_property
-    def _duration_token(self) -> IndexArray:
+    def _duration_token(self) -> TokenArray:
         """Index of the longest duration token no longer than each number of steps, up to the longest there is."""
         steps = np.arange(int(self.duration_steps[-1]) + 1)
-        return np.maximum(np.searchsorted(self.duration_steps, steps, side="right") - 1, 0).astype(np.int64)
+        return np.maximum(np.searchsorted(self.duration_steps, steps, side="right") - 1, 0).astype(np.int32)
 
     @cached_property
-    def _velocity_token(self) -> IndexArray:
+    def _velocity_token(self) -> TokenArray:
         """Index of the bin of each velocity 0–127."""
         edges = np.arange(self.velocities) * 127 // self.velocities + 1
-        return np.maximum(np.searchsorted(edges, np.arange(128), side="right") - 1, 0).astype(np.int64)
+        return np.maximum(np.searchsorted(edges, np.arange(128), side="right") - 1, 0).astype(np.int32)
 
     @cached_property
     def _tempo_edges(self) -> npt.NDArray[np.float64]:
@@ -163,18 +178,12 @@ class Remi:
             raise RequestError(f"a Score to tokenise must have at most {self.tracks} tracks; got {len(score.tracks)}: "
                                "merge tracks, or build the tokeniser with more")
         frame = self._frame(score)
-        keep, step, stop = snapped_steps(score, self.steps_per_quarter, frame.end)
-        if keep.all():
-            track, pitch, velocity = score.track, score.pitch, score.velocity
-        else:
-            track, pitch, velocity = score.track[keep], score.pitch[keep], score.velocity[keep]
-        order = sorted_order(step, track.astype(np.int64) * 128 + pitch)
-        step = step[order]
+        notes, step, stop = snapped_steps(score, self.steps_per_quarter, frame.end)
         longest = len(self._duration_token) - 1
-        duration = self._duration_token[np.minimum(stop[order] - step, longest)]
+        duration = self._duration_token[np.minimum(stop - step, longest)]
         tempo_step, tempo = self._tempos(score, frame)
-        return _Parts(frame, step, track[order], pitch[order], self._velocity_token[velocity[order]], duration,
-                      tempo_step, tempo)
+        return _Parts(frame, step, score.track[notes], score.pitch[notes], self._velocity_token[score.velocity[notes]],
+                      duration, tempo_step, tempo)
 
     def _tempos(self, score: Score, frame: _Frame) -> tuple[IndexArray, IndexArray]:
         """Steps and bins of the tempos inside the piece: the last said at each step, where it changes."""
@@ -183,103 +192,109 @@ class Remi:
         final = max(0, last_step(frame.end, score.ticks_per_quarter, self.steps_per_quarter) - 1)
         step = np.minimum(self._steps([t.tick for t in score.tempos], score.ticks_per_quarter), final)
         token = np.searchsorted(self._tempo_edges, [-t.us_per_quarter for t in score.tempos])
-        said = np.ones(len(step), bool)
-        said[:-1] = step[1:] != step[:-1]
-        step, token = step[said], token[said]
-        changes = np.ones(len(step), bool)
-        changes[1:] = token[1:] != token[:-1]
-        return step[changes], token[changes]
+        last_said = len(step) - 1 - changes(step[::-1])[::-1]
+        new = last_said[changes(token[last_said])]
+        return step[new], token[new]
 
     def _frame(self, score: Score) -> _Frame:
         """Meters, bar starts and end as the tokens can say them: partial bars get a whole number of steps."""
-        tpq, tick = score.ticks_per_quarter, 0
+        tpq, tick, bar = score.ticks_per_quarter, 0, 0
         end = score.end or min(1, len(score))
-        meters, starts, said, cuts = [], [], [], []
+        meters: list[Meter] = []
+        starts: list[IndexArray] = []
+        said, cuts = [], []
         for i, meter in enumerate(score.meters):
             stop = min(end, score.meters[i + 1].tick) if i + 1 < len(score.meters) else end
             if stop <= meter.tick:
                 break
-            number = _Number(min(max(meter.numerator, 1), MAX_NUMERATOR),
-                             min(DENOMINATORS, key=lambda d: (abs(d - meter.denominator), d)))
+            denominator = meter.denominator if meter.denominator in DENOMINATORS else min(
+                DENOMINATORS, key=lambda d: (abs(d - meter.denominator), d))
+            number = _Number(min(max(meter.numerator, 1), MAX_NUMERATOR), denominator)
             count, cut = self._bars(number, stop - meter.tick, tpq)
             meters.append(Meter(tick, *number))
+            said.append(bar)
             starts.append(tick + number.ticks(np.arange(count + (cut > 0)), tpq))
-            said.append(np.arange(count + (cut > 0)) == 0)
-            cuts.append(np.where(np.arange(count + (cut > 0)) == count, cut, 0))
-            tick += int(number.ticks(count, tpq)) + (max(1, int(self._ticks(cut, tpq))) if cut else 0)
-        if not meters:
-            return _Frame((), 0, *(np.zeros(0, np.int64) for _ in range(3)))
-        return _Frame(tuple(meters), tick, np.concatenate(starts), np.concatenate(said), np.concatenate(cuts))
+            bar += len(starts[-1])
+            tick += number.tick(count, tpq)
+            if cut:
+                tick += max(1, tick_of(cut, tpq, self.steps_per_quarter))
+                cuts.append((bar, cut))
+        all_starts = starts[0] if len(starts) == 1 else np.concatenate([*starts, np.zeros(0, np.int64)])
+        return _Frame(tuple(meters), tick, all_starts, np.array(said, np.intp),
+                      np.array(cuts, np.int64).reshape(-1, 2))
 
     def _bars(self, number: _Number, length: int, tpq: int) -> tuple[int, int]:
         """How many whole bars lie in `length` ticks, and of how many steps the partial bar after them is (0: none)."""
         count = length * number.denominator // max(number.numerator * 4 * tpq, number.denominator)
-        while int(number.ticks(count + 1, tpq)) <= length:
+        while number.tick(count + 1, tpq) <= length:
             count += 1
-        rest = length - int(number.ticks(count, tpq))
+        rest = length - number.tick(count, tpq)
         if rest <= 0:
             return count, 0
-        cut = max(1, int(self._steps(rest, tpq)))
-        whole = int(number.ticks(count + 1, tpq) - number.ticks(count, tpq))
-        return (count + 1, 0) if max(1, int(self._ticks(cut, tpq))) >= whole else (count, cut)
+        cut = max(1, step_of(rest, tpq, self.steps_per_quarter))
+        whole = number.tick(count + 1, tpq) - number.tick(count, tpq)
+        return (count + 1, 0) if max(1, tick_of(cut, tpq, self.steps_per_quarter)) >= whole else (count, cut)
 
     def encode(self, score: Score) -> TokenArray:
         """Return the ids of a Score, int32[length]; RequestError where it has more tracks than the tokeniser.
 
         >>> len(Remi().encode(Score(onset=[0], duration=[1920], pitch=[60], velocity=[80], track=[0])))
-        10
+        11
         """
-        parts, base = self._parts(score), {kind: first for kind, (first, _) in self._blocks.items()}
-        frame, tpq, n = parts.frame, score.ticks_per_quarter, len(parts.step)
+        parts, base = self._parts(score), self._first
+        frame, step, n = parts.frame, parts.step, len(parts.step)
         programs = [base["Program"] + (DRUMS if t.is_drum else t.program) for t in score.tracks]
-        bar_step = self._steps(frame.starts, tpq)
-        # Places: each step at which a note begins or a tempo is said.
-        new_step = np.ones(n, bool)
-        new_step[1:] = parts.step[1:] != parts.step[:-1]
-        place = note_steps = parts.step[new_step]
-        note_place = np.cumsum(new_step) - 1
-        found = np.searchsorted(place, parts.tempo_step)
-        alone = np.append(place, -1)[found] != parts.tempo_step
-        if alone.any():
-            place = np.sort(np.concatenate([place, parts.tempo_step[alone]]))
-            note_place = np.searchsorted(place, note_steps)[note_place]
-        tempo_place = np.searchsorted(place, parts.tempo_step)
-        place_bar = np.searchsorted(bar_step, place, side="right") - 1
-        position = place - bar_step[place_bar] if len(place) else place
-        skips = position // self.positions
-        new_track = new_step.copy()
-        new_track[1:] |= parts.track[1:] != parts.track[:-1]
-        # How long each piece of writing is, and from that where it goes.
-        head = 1 + 2 * frame.said.astype(np.int64)
-        cut_skips = frame.cuts // self.positions
-        cut_length = np.where(frame.cuts > 0, cut_skips + 2, 0)
-        place_length = skips + 1
-        place_length[tempo_place] += 1
-        note_length = 3 + new_track
-        notes_in_place = np.bincount(note_place, note_length, len(place)).astype(np.int64)
-        places_in_bar = np.bincount(place_bar, place_length + notes_in_place, len(head)).astype(np.int64)
-        bar_at = len(programs) + _before(head + places_in_bar + cut_length)
-        place_at = (bar_at + head)[place_bar] + _before(place_length + notes_in_place)
-        place_at -= _before(places_in_bar)[place_bar]
-        note_end = place_at[note_place] + place_length[note_place] + _before(note_length) + note_length
-        note_end -= _before(notes_in_place)[note_place]
-        out = np.full(len(programs) + int((head + places_in_bar + cut_length).sum()), SKIP, np.int32)
+        bar_step = self._steps(frame.starts, score.ticks_per_quarter)
+        new_step, new_track = changes(step), changes(step * len(programs) + parts.track)
+        bar_before = np.concatenate([np.searchsorted(step, bar_step), [n]])
+        bar_of = np.repeat(bar_step, bar_before[1:] - bar_before[:-1])
+        skips, position = self._position(step[new_step] - bar_of[new_step])
+        tempo_bar = bar_step[np.searchsorted(bar_step, parts.tempo_step, side="right") - 1]
+        tempo_skips, tempo_position = self._position(parts.tempo_step - tempo_bar)
+        note_length = np.full(n, 3)
+        note_length[new_track] = 4
+        note_length[new_step] = skips + 5
+        # Between the notes stand bars, each after the Cut of the one before (the last Cut alone), and tempos.
+        bar_length = np.ones(len(bar_step) + 1, np.int64)
+        bar_length[frame.said] = 3
+        bar_length[-1] = 0
+        cut_bar, cut = frame.cuts.T
+        item_step = np.concatenate([bar_step, [MAX_STEP], parts.tempo_step])
+        item_length = np.concatenate([bar_length, tempo_skips + 2])
+        cut_skips, cut_position = self._position(cut)
+        item_length[cut_bar] += cut_skips + 2
+        order = np.argsort(item_step, kind="stable")
+        item_length = item_length[order]
+        before = np.concatenate([bar_before, np.searchsorted(step, parts.tempo_step)])[order]
+        notes_before = np.zeros(n + 1, np.int64)
+        np.cumsum(note_length, out=notes_before[1:])
+        item_end = np.empty(len(order), np.int64)
+        item_length[0] += len(programs)
+        item_end[order] = notes_before[before] + np.cumsum(item_length)
+        between = np.cumsum(np.bincount(before, item_length, n + 1)).astype(np.int64)
+        note_end = notes_before[1:] + between[:n]
+        bar_end, tempo_end = item_end[:len(bar_length)], item_end[len(bar_length):]
+        out = np.full(bar_end[-1], SKIP, np.int32)
         out[:len(programs)] = programs
-        out[bar_at] = BAR
-        said = bar_at[frame.said]
-        out[said + 1] = [base["Numerator"] + m.numerator - 1 for m in frame.meters]
-        out[said + 2] = [base["Denominator"] + DENOMINATORS.index(m.denominator) for m in frame.meters]
-        out[place_at + skips] = base["Position"] + position % self.positions
-        out[place_at[tempo_place] + skips[tempo_place] + 1] = base["Tempo"] + parts.tempo
+        bar_end -= bar_length
+        out[bar_end[cut_bar] - 2] = base["Position"] + cut_position
+        out[bar_end[cut_bar] - 1] = CUT
+        out[bar_end[:-1]] = BAR
+        out[bar_end[frame.said] + 1] = [base["Numerator"] + m.numerator - 1 for m in frame.meters]
+        out[bar_end[frame.said] + 2] = [base["Denominator"] + DENOMINATORS.index(m.denominator) for m in frame.meters]
+        out[tempo_end - 2] = base["Position"] + tempo_position
+        out[tempo_end - 1] = base["Tempo"] + parts.tempo
+        out[note_end[new_step] - 5] = base["Position"] + position
+        out[note_end[new_track] - 4] = base["Track"] + parts.track[new_track]
         out[note_end - 3] = base["Pitch"] + parts.pitch
         out[note_end - 2] = base["Velocity"] + parts.velocity
         out[note_end - 1] = base["Duration"] + parts.duration
-        out[note_end[new_track] - 4] = base["Track"] + parts.track[new_track]
-        cut = frame.cuts > 0
-        cut_at = (bar_at + head + places_in_bar + cut_skips)[cut]
-        out[cut_at] = base["Position"] + frame.cuts[cut] % self.positions
-        out[cut_at + 1] = CUT
         return out
+
+    def _position(self, place: IndexArray) -> tuple[IndexArray, IndexArray]:
+        """How many Skips and which Position say each place in a bar."""
+        skips = place // self.positions
+        return skips, place - skips * self.positions
 
     # --- ids to Score ------------------------------------------------------------------------------------------
 
@@ -376,18 +391,22 @@ class _Number(NamedTuple):
     numerator: int
     denominator: int
 
-    def ticks(self, bars: npt.ArrayLike, tpq: int) -> IndexArray:
-        """The tick at which bar number `bars` (from 0) begins; a bar is at least a tick long."""
-        return np.asarray(bars, np.int64) * max(self.numerator * 4 * tpq, self.denominator) // self.denominator
+    def tick(self, bar: int, tpq: int) -> int:
+        """The tick at which bar number `bar` (from 0) begins; a bar is at least a tick long."""
+        return bar * max(self.numerator * 4 * tpq, self.denominator) // self.denominator
+
+    def ticks(self, bars: IndexArray, tpq: int) -> IndexArray:
+        """The tick at which each bar begins."""
+        return bars * max(self.numerator * 4 * tpq, self.denominator) // self.denominator
 
 
 class _Frame(NamedTuple):
-    """Meters and end in ticks; for each bar its start tick, whether a meter is said, its steps if partial (else 0)."""
+    """Meters and end in ticks; start tick of each bar, the bars where a meter is said, (bar after, steps) of cuts."""
 
     meters: tuple[Meter, ...]
     end: int
     starts: IndexArray
-    said: npt.NDArray[Any]
+    said: npt.NDArray[np.intp]
     cuts: IndexArray
 
 
@@ -398,19 +417,14 @@ class _Parts(NamedTuple):
     step: IndexArray
     track: npt.NDArray[Any]
     pitch: npt.NDArray[Any]
-    velocity: IndexArray
-    duration: IndexArray
+    velocity: TokenArray
+    duration: TokenArray
     tempo_step: IndexArray
     tempo: IndexArray
 
 
 def _int32(column: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
     return column.astype(np.int32)
-
-
-def _before(lengths: IndexArray) -> IndexArray:
-    """The sum of the lengths before each."""
-    return np.cumsum(lengths) - lengths
 
 
 class _Said:

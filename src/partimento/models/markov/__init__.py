@@ -43,7 +43,7 @@ from partimento.models.markov.sheet import (
 from partimento.models.markov.write import Drawing, Page, Weighing
 from partimento.request import Blanks, Request
 from partimento.sampling import draw, generator
-from partimento.score import Score
+from partimento.score import Score, Track
 
 GIVEN = ("before", "all")
 HELD_OUT = 10             # one piece in so many teaches the weights of the views
@@ -171,8 +171,7 @@ class Markov(Model):
         tables["meter"][f"{meter.numerator}/{meter.denominator}"] += 1
         tables["tempo"][round(score.tempos[0].bpm)] += 1
         tables["key"][default or (int(keys[0][0]), int(keys[1][0]))] += 1
-        tables["tracks"][tuple((t.name or _instrument(t.program, t.is_drum)) for i, t in enumerate(score.tracks)
-                               if i in filled)] += 1
+        tables["tracks"][tuple(_instrument(score.tracks[i]) for i in sorted(filled))] += 1
 
     # --- composing -------------------------------------------------------------------------------------------
 
@@ -223,7 +222,7 @@ class Markov(Model):
             return None
         page = Page(self.config.grid, score, Blanks.everything(score), None, weigh=True)
         key = self._key(page) or heard_key(score) if self.config.normalise else (0, 0)
-        return reason(page, self._stages["pitch"], self._codes(), key, note)
+        return reason(page, self._stages, self._codes(), key, note)
 
     def _key(self, page: Page) -> tuple[int, int] | None:
         """The key the kept notes speak of; None where one is written, or where there are too few notes to tell."""
@@ -294,8 +293,10 @@ def _plain(value: Any) -> list[Any]:
     return list(value) if isinstance(value, tuple) else [value]
 
 
-def _instrument(program: int, is_drum: bool) -> str:
-    return "drums" if is_drum else str(program)
+def _instrument(track: Track) -> str:
+    if track.is_drum:
+        return "drums"
+    return theory.INSTRUMENT_NAMES[track.program].lower() if track.program else "piano"
 
 
 def _fact(name: str, drawn: Sequence[Any]) -> Any:
@@ -303,9 +304,5 @@ def _fact(name: str, drawn: Sequence[Any]) -> Any:
         shift, mode = drawn
         return theory.key_name((shift + (9 if mode else 0)) % 12, "minor" if mode else "major")
     if name == "tracks":
-        try:
-            theory.parse_tracks(",".join(drawn))
-        except ValueError:
-            return None
-        return tuple(drawn)
+        return tuple(track.name for track in theory.parse_tracks(tuple(drawn)))
     return float(drawn[0]) if name == "tempo" else drawn[0]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from partimento.counting import MISSING, Mixture
+from partimento.counting import MEMORY, MISSING, Mixture, echoes
 from partimento.models.markov.part import (
     SIZES,
     Columns,
@@ -42,7 +42,7 @@ class Rows:
 
     def __init__(self, mixture: Mixture) -> None:
         self.mixture = mixture
-        self.names = [*mixture.names, "part"]
+        self.names = sorted({*mixture.names, "part"})
         self.columns: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in self.names}
         self.history: list[npt.NDArray[Any]] = []
         self.symbols: list[npt.NDArray[Any]] = []
@@ -50,6 +50,8 @@ class Rows:
 
     def add(self, columns: Columns, symbols: npt.NDArray[Any], piece: int) -> None:
         """Take one line: its columns and its symbols in order."""
+        if set(MEMORY) & set(self.names):
+            columns = {**columns, **dict(zip(MEMORY, echoes(symbols), strict=True))}
         for name in self.names:
             self.columns[name].append(np.asarray(columns[name]).astype(np.int16))
         order = max(self.mixture.order, 1)
@@ -103,7 +105,7 @@ def add_part(rows: dict[str, Rows], part: Part, own: Notes, piece: int, transpos
     steps = jumps(frame.grid)[symbols]
     places = np.cumsum(steps) - steps
     columns = rhythm_columns(part, around)
-    rows["rhythm"].add({name: columns[name][places] for name in rows["rhythm"].names}, symbols, piece)
+    rows["rhythm"].add({name: column[places] for name, column in columns.items()}, symbols, piece)
     if not len(onsets):
         return
     at_onset = onset_columns(part, around, onsets)

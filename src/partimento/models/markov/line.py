@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from partimento.counting import (
+    MEMORY,
     MISSING,
     NO_INTERVAL,
     SHIFT,
@@ -17,8 +18,10 @@ from partimento.counting import (
     Columns,
     Floats,
     Ints,
+    Memory,
     Mixture,
     add_depth,
+    echoes,
     find_context,
 )
 from partimento.errors import ModelError
@@ -44,7 +47,7 @@ class Line:
     `outside` gives the context columns (int[n] each) and `groups` (int[n]) the weights at each place. A symbol moves
     on by `jump[symbol]` places, or by one where that is None; with jumps, all symbols that reach past the last place
     are one: the end. Symbols outside `legal` (bool[n, size]) cannot be and their chance goes to the others; symbols
-    outside `allowed` (bool[n, size]) do not happen to come: the line is drawn given that.
+    outside `allowed` (bool[n, size]) do not happen to come: the line is drawn given that, by the plain views alone.
     """
 
     mixture: Mixture
@@ -59,20 +62,27 @@ class Line:
     def __post_init__(self) -> None:
         mixture = self.mixture
         self.places = len(self.groups)
-        self.outside = {name: np.asarray(self.outside[name]) for name in mixture.names}
+        self.outside = {name: np.full(self.places, MISSING) if name in MEMORY else np.asarray(self.outside[name])
+                        for name in mixture.names}
+        self.past = tuple(self.before)[::-1]
         self.before = (tuple(self.before) + (MISSING,) * mixture.order)[:mixture.order]
         self._values = mixture.values(self.outside, np.full((self.places, max(mixture.order, 1)), MISSING))
         self._jump = np.ones(mixture.size, np.int64) if self.jump is None else self.jump
         bound = np.flatnonzero(~self.allowed.all(axis=1)) if self.allowed is not None else np.zeros(0, np.int64)
         self._last = int(bound[-1]) if len(bound) else -1
+        self.plain = self.allowed is not None
 
     # --- probability -----------------------------------------------------------------------------------------
 
     def log_prob(self, symbols: Sequence[int]) -> float:
         """Log-probability in nats of the whole line, given the conditions; −inf where it breaks one."""
         places, history = self._walk(symbols)
-        values = self.mixture.values({n: c[places] for n, c in self.outside.items()}, history)
-        chances = self.mixture.mixed(values, history, self.groups[places])
+        outside = {n: c[places] for n, c in self.outside.items()}
+        if not self.plain:
+            echo, match = echoes(np.array([*self.past, *symbols], np.int64))
+            outside |= {"echo": echo[len(self.past):], "match": match[len(self.past):]}
+        values = self.mixture.values(outside, history)
+        chances = self.mixture.mixed(values, history, self.groups[places], self.plain)
         if self.legal is not None:
             chances = chances * self.legal[places]
             chances /= chances.sum(axis=1, keepdims=True)
@@ -92,7 +102,7 @@ class Line:
         if self._last < self.start:
             return 1.0
         ahead = self._backward()[self.start]
-        chances, legal_sum = self._here(self.start, self.before)
+        chances, legal_sum = self._here(self.start, self.before, {})
         return float((chances * self._met(ahead, self.before)).sum() / legal_sum)
 
     def _walk(self, symbols: Sequence[int]) -> tuple[Ints, Ints]:
@@ -109,27 +119,30 @@ class Line:
         """A line drawn from the model, given the conditions; one uniform a symbol."""
         aheads = self._backward() if self._last >= self.start else {}
         place, history, out = self.start, self.before, []
+        memory = None if self.plain or self.mixture.plain.all() else Memory(self.past)
         while place < self.places:
-            chances, _ = self._here(place, history)
+            chances, _ = self._here(place, history, memory.recall() if memory else {})
             if place in aheads:
                 chances = chances * self._met(aheads[place], history)
             if not chances.sum() > 0:
                 raise ModelError("the pinned notes leave this line no way that the model can take")
             symbol = draw(shape(chances, temperature, top_p), rng.random())
             out.append(symbol)
+            if memory:
+                memory.tell(symbol)
             history = (symbol, *history[:-1]) if self.mixture.order else ()
             place += int(self._jump[symbol])
         return out
 
-    def at(self, place: int, history: Sequence[int]) -> npt.NDArray[np.int16]:
+    def at(self, place: int, history: Sequence[int], recalled: Mapping[str, int]) -> npt.NDArray[np.int16]:
         """int16[views, depth]: the values of the context columns at one place."""
         values = self._values[:, place].copy()
-        self.mixture.fill_own(values, {n: int(c[place]) for n, c in self.outside.items()}, history)
+        self.mixture.fill_own(values, {n: int(c[place]) for n, c in self.outside.items()} | dict(recalled), history)
         return values
 
-    def _here(self, place: int, history: Sequence[int]) -> tuple[Floats, float]:
+    def _here(self, place: int, history: Sequence[int], recalled: Mapping[str, int]) -> tuple[Floats, float]:
         """Chances (float[size]) of the legal and allowed symbols, and the sum over the legal ones."""
-        chances = self.mixture.one(self.at(place, history), history, int(self.groups[place]))
+        chances = self.mixture.one(self.at(place, history, recalled), history, int(self.groups[place]), self.plain)
         if self.legal is not None:
             chances = chances * self.legal[place]
         total = float(chances.sum())
@@ -213,9 +226,9 @@ class Line:
         histories that do make a difference are kept: packed (last, last but one, …), one array a length.
         """
         mixture, width = self.mixture, self.mixture.size + 1
-        group = min(int(self.groups[place]), len(mixture.weights) - 1)
+        weights = mixture.weights[1, min(int(self.groups[place]), mixture.weights.shape[1] - 1)]
         fronts = [_Front(mixture, v, self._values[v, place], {n: int(c[place]) for n, c in self.outside.items()})
-                  for v in range(len(mixture.views)) if mixture.weights[group, v] > 0]
+                  for v in range(len(mixture.views)) if weights[v] > 0]
         packed, history = np.zeros(1, np.int64), np.zeros((1, 0), np.int64)
         met = ahead.floor[None].copy()
         out: list[tuple[Ints, Floats]] = []
@@ -250,7 +263,7 @@ class Line:
             last = history[:, 0] if length else np.full(1, MISSING)
             chances = np.zeros((len(packed), mixture.size))
             for front in fronts:
-                chances += mixture.weights[group, front.view] * (
+                chances += weights[front.view] * (
                     mixture.absolute(front.chances, last) if mixture.views[front.view].relative else front.chances)
             if self.legal is not None:
                 chances *= self.legal[place]

@@ -56,7 +56,7 @@ class Notes(NamedTuple):
 def snapped(score: Score, grid: int) -> tuple[Notes, Ints]:
     """The notes of a Score on the grid, in order of onset, and which note of the Score each is."""
     keep, onset, end = snapped_steps(score, grid)
-    index = np.flatnonzero(keep)
+    index = np.arange(len(score))[keep]
     order = np.argsort(onset, kind="stable")
     notes = Notes(onset, end, *(getattr(score, c)[index].astype(np.int64) for c in ("pitch", "velocity", "track")))
     return notes.where(order), index[order]
@@ -67,7 +67,7 @@ class Frame:
 
     def __init__(self, score: Score, grid: int) -> None:
         self.grid, self.score = grid, score
-        self.steps = max(last_step(score, grid), 1)
+        self.steps = max(last_step(score.end, score.ticks_per_quarter, grid), 1)
         tpq = score.ticks_per_quarter
         step = np.arange(-1, self.steps)
         self.ticks = to_ticks(np.maximum(step, 0), tpq, grid)

@@ -3,6 +3,7 @@
 The names: `part` (the role, and for pitches the line of the chord), `h1` `h2` … (the line's own last symbols, the last one
 first), then by sense
 
+- memory: `echo` and `match`, what came after the same few symbols earlier in the piece (see `partimento.counting`)
 - meter: `beat` and `bar` (steps since the beat, the bar), `meter`, `phrase` (bar of four);
 - form: `left` (steps to the end, at most two bars), `last` (notes of the line still to come, at most 4);
 - key: `mode`;
@@ -23,11 +24,11 @@ from __future__ import annotations
 
 from partimento.counting import View, column
 
-SENSES = ("meter", "form", "key", "rhythm", "others")
+SENSES = ("memory", "meter", "form", "key", "rhythm", "others")
 
 _SENSE = {
     "part": "", "beat": "meter", "bar": "meter", "meter": "meter", "phrase": "meter", "left": "form", "last": "form",
-    "mode": "key", "gap": "rhythm", "before": "rhythm", "after": "rhythm", "size": "rhythm",
+    "echo": "memory", "match": "memory", "mode": "key", "gap": "rhythm", "before": "rhythm", "after": "rhythm", "size": "rhythm",
 }
 
 RHYTHM = (
@@ -37,11 +38,13 @@ RHYTHM = (
     View(("part", "n1", "beat", "m1", "h1", "moves", "n2", "h2")),
     View(("part", "n1", "beat", "n2", "ntop", "nlow", "nmid", "dtop", "dlow", "dmid", "h1")),
     View(("part", "n1", "beat", "span", "m1", "h1", "n2")),
+    View(("part", "match", "echo", "beat", "n1", "h1")),
 )
 SIZE = (
     View(("part", "h1", "beat", "h2", "gap", "bar", "h3")),
     View(("part", "gap", "beat", "moves", "h1", "n1")),
     View(("part", "h1", "h2", "h3", "h4")),
+    View(("part", "match", "echo", "beat", "h1")),
 )
 PITCH = (
     View(("part", "h1", "beat", "h2", "last", "h3", "gap", "h4")),
@@ -57,11 +60,14 @@ PITCH = (
     View(("part", "low-h1", "top-h1", "mid-h1", "h1-h2", "beat"), relative=True),
     View(("part", "mid-h1", "top-h1", "low-h1", "rlow-h1", "rtop-h1"), relative=True),
     View(("part", "above", "size", "below", "h1", "lowc")),
+    View(("part", "match", "echo-h1", "beat"), relative=True),
+    View(("part", "match", "echo", "h1", "low")),
 )
 DURATION = (
     View(("part", "gap", "beat", "size", "h1", "n1")),
     View(("part", "h1", "gap", "h2", "bar", "meter")),
     View(("part", "gap", "after", "n1", "h1")),
+    View(("part", "match", "echo", "gap", "h1")),
 )
 VELOCITY = (
     View(("part", "h1", "beat", "h2")),
