@@ -40,6 +40,7 @@ MATCHES = (1, 2, 3, 4, 6, 8, 12, 16)   # lengths of match told apart; `match` is
 _PAD = 32767              # a view has no column this deep
 SHIFT = 32768            # values are kept as value + SHIFT in 16 bits
 _BLOCK = 1024             # rows handled at once
+_LISTENERS = 20_000       # at most so many rows held out teach the weights
 _REMEMBERED = 1 << 25     # floats of remembered distributions
 
 
@@ -140,8 +141,10 @@ class Mixture:
         self.weights = self._even(n_groups)
         if held_out is not None and held_out.any() and not held_out.all() and len(self.views) > 1:
             self._count(values[:, ~held_out], history[~held_out], symbols[~held_out])
-            chances = self._chances(values[:, held_out], history[held_out], symbols[held_out])
-            learners = groups[held_out] if groups is not None else np.zeros(int(held_out.sum()), np.int64)
+            apart = np.flatnonzero(held_out)
+            apart = apart[::len(apart) // _LISTENERS + 1]
+            chances = self._chances(values[:, apart], history[apart], symbols[apart])
+            learners = groups[apart] if groups is not None else np.zeros(len(apart), np.int64)
             for kind, of in enumerate((np.ones(len(self.views), bool), self.plain)):
                 self.weights[kind][:, of] = _weights(chances[of], learners, n_groups)
         self._count(values, history, symbols)
@@ -167,9 +170,11 @@ class Mixture:
 
     def _count(self, values: npt.NDArray[np.int16], history: npt.NDArray[Any], symbols: npt.NDArray[Any]) -> None:
         parts: list[list[tuple[Any, ...]]] = []
+        used = self.weights.any(axis=(0, 1))
         for v, columns in enumerate(self.columns):
+            rows = slice(None) if used[v] else slice(0)
             seen = self._steps(history, symbols) if self.views[v].relative else np.asarray(symbols, np.int64)
-            parts.append(_count_view(values[v, :, :len(columns)], seen, self.alphabet(v), self.prune))
+            parts.append(_count_view(values[v, rows, :len(columns)], seen[rows], self.alphabet(v), self.prune))
         self.levels = []
         shift = np.arange(len(self.views))
         for depth in range(self.depth + 1):
@@ -337,13 +342,13 @@ def _count_view(values: npt.NDArray[np.int16], symbols: Ints, size: int,
     new = np.zeros(rows, bool)
     new[:1] = True
     contexts = [np.zeros(rows, np.int64)]
-    nodes = [(np.zeros(min(rows, 1), np.int64), np.zeros(min(rows, 1), np.int16))]
+    nodes = [(np.zeros(1, np.int64), np.zeros(1, np.int16))]
     for d in range(depth):
         new[1:] |= values[1:, d] != values[:-1, d]
         contexts.append(np.cumsum(new) - 1)
         begins = np.flatnonzero(new)
         nodes.append((contexts[d][begins], values[begins, d]))
-    keep = [np.bincount(c, minlength=len(node[0])) >= (prune if d > 1 else 1)
+    keep = [np.bincount(c, minlength=len(node[0])) >= (prune if d > 1 else 0)
             for d, (c, node) in enumerate(zip(contexts, nodes, strict=True))]
     pairs, counts = _runs(contexts[depth] * size + symbols)
     found: list[tuple[Ints, Ints]] = [(pairs, counts)]

@@ -24,7 +24,7 @@ _WORDS = ("lyric", "text", "cue")                   # what goes with notes; who 
 _PARAMETER = (6, 38, 96, 97, 98, 99, 100, 101)      # data entry and (non-)registered parameter: a message in parts
 
 
-class Frame(NamedTuple):
+class Canvas(NamedTuple):
     """What a model is given: `around` holds the frame and every kept note; `finished` says that the piece ends here."""
 
     around: Score
@@ -32,7 +32,7 @@ class Frame(NamedTuple):
     finished: bool
 
 
-def frame(request: Request, source: Score | None) -> Frame:
+def frame(request: Request, source: Score | None) -> Canvas:
     """The frame of a request whose open facts are filled in; `source` is the input of every verb but compose."""
     _refuse_what_is_not_taken(request)
     if request.verb == "compose":
@@ -47,7 +47,7 @@ def frame(request: Request, source: Score | None) -> Frame:
     return made(request, source)
 
 
-def _compose(request: Request) -> Frame:
+def _compose(request: Request) -> Canvas:
     numerator, denominator = theory.parse_meter(request.meter or "4/4")
     bars = request.bars or 16
     bar_ticks = numerator * 4 * NEW_TICKS_PER_QUARTER // denominator
@@ -58,7 +58,7 @@ def _compose(request: Request) -> Frame:
     return _cut(_with_chords(score, request, 0), Blanks.everything(score).regions, (), not request.loop)
 
 
-def _continue(request: Request, source: Score) -> Frame:
+def _continue(request: Request, source: Score) -> Canvas:
     bars = request.bars or 8
     last_onset = int(source.onset.max())
     bar_begin, bar_end = source.bar_span(source.bar_number(last_onset))
@@ -83,14 +83,14 @@ def _continue(request: Request, source: Score) -> Frame:
     return _cut(_with_chords(long, request, bar_end), regions, (), not request.loop)
 
 
-def _infill(request: Request, source: Score) -> Frame:
+def _infill(request: Request, source: Score) -> Canvas:
     first, last = _place(request.place, source)
     source = _respelled_key(source, request.key, first, last)
     regions = tuple(Region(i, first, last, request.open) for i in _named(source, request.tracks))
     return _cut(_with_chords(source, request, first, last), regions, (), last >= source.end and not request.loop)
 
 
-def _harmonize(request: Request, source: Score) -> Frame:
+def _harmonize(request: Request, source: Score) -> Canvas:
     wanted = theory.parse_tracks(",".join(request.tracks or ("piano",)))
     names = [t.name.lower() for t in source.tracks]
     tracks, blank = list(source.tracks), []
@@ -109,7 +109,7 @@ def _harmonize(request: Request, source: Score) -> Frame:
     return _cut(_with_chords(source, request, 0), regions, (), False)
 
 
-def _vary(request: Request, source: Score) -> Frame:
+def _vary(request: Request, source: Score) -> Canvas:
     strength = 0.5 if request.strength is None else request.strength
     source = _respelled_key(source, request.key, 0, source.end)
     tracks = _named(source, request.tracks)
@@ -117,7 +117,7 @@ def _vary(request: Request, source: Score) -> Frame:
     stay = ~np.isin(source.track, tracks) | (uniform >= strength)
     source = _with_chords(source, request, 0)
     if stay.all():
-        return Frame(source, Blanks(), False)
+        return Canvas(source, Blanks(), False)
     regions = tuple(Region(i, start, end, request.open) for i in tracks for start, end in _gaps(source, i, stay))
     return _cut(source, regions, np.flatnonzero(stay).tolist(), False)
 
@@ -137,7 +137,7 @@ def _gaps(score: Score, track: int, stay: BoolArray) -> list[tuple[int, int]]:
 # --- the parts ---------------------------------------------------------------------------------------------------
 
 
-def _cut(score: Score, regions: tuple[Region, ...], pinned: Sequence[int], finished: bool) -> Frame:
+def _cut(score: Score, regions: tuple[Region, ...], pinned: Sequence[int], finished: bool) -> Canvas:
     """Take out what goes (notes, and with them controllers and words), and say which notes left inside are pinned."""
     regions = tuple(r for r in regions if r.end > r.start)
     if not regions:
@@ -155,7 +155,7 @@ def _cut(score: Score, regions: tuple[Region, ...], pinned: Sequence[int], finis
                   or not any(t.track == r.track and r.start <= t.tick < r.end for r in emptied))
     around = around.replace(controls=_without_controls(score, emptied), texts=texts)
     inside = Blanks(regions).inside(around)
-    return Frame(around, Blanks(regions, tuple(np.flatnonzero(inside & pins[~gone]).tolist())), finished)
+    return Canvas(around, Blanks(regions, tuple(np.flatnonzero(inside & pins[~gone]).tolist())), finished)
 
 
 def _without_controls(score: Score, regions: Sequence[Region]) -> Controls:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from partimento import __version__, controls, theory
 from partimento.errors import ModelError, RequestError, nearest
-from partimento.frame import Frame, frame
+from partimento.frame import Canvas, frame
 from partimento.models.base import Model
 from partimento.request import (
     MAX_COUNT,
@@ -123,7 +123,7 @@ def _one(request: Request, model: Model, source: Score | None) -> Result:
                   retries, best.moved, platform_string(__version__))
 
 
-def _candidates(request: Request, model: Model, made: Frame, targets: list[_Target],
+def _candidates(request: Request, model: Model, made: Canvas, targets: list[_Target],
                 paths: Sequence[tuple[int, int]]) -> list[Candidate]:
     rngs = [generator(request.seed, request.index, *path) for path in paths]
     blank = bool(made.blanks.regions)
@@ -136,7 +136,7 @@ def _candidates(request: Request, model: Model, made: Frame, targets: list[_Targ
     return out
 
 
-def _finish(fresh: Score, made: Frame, request: Request) -> tuple[Score, BoolArray, int]:
+def _finish(fresh: Score, made: Canvas, request: Request) -> tuple[Score, BoolArray, int]:
     """Clip the new notes to their blanks, put them beside what is kept, and mend key and chords."""
     around, blanks = made.around, made.blanks
     kept = around.select(~blanks.rewritten(around))
@@ -206,7 +206,7 @@ def _which_not(score: Score, kept: Score) -> BoolArray:
     return ~_which(score, kept)
 
 
-def _degenerate(score: Score, new: BoolArray, made: Frame) -> bool:
+def _degenerate(score: Score, new: BoolArray, made: Canvas) -> bool:
     """Nothing where there was room for a bar, or eight and more new notes of one single pitch in a track."""
     if not new.any():
         return any(r.end - r.start >= score.full_bar_ticks(r.start) for r in made.blanks.regions)
@@ -244,7 +244,7 @@ def _targets(request: Request, around: Score) -> list[_Target]:
     return out
 
 
-def _verdicts(request: Request, made: Frame, score: Score, new: BoolArray) -> list[tuple[str, controls.Verdict]]:
+def _verdicts(request: Request, made: Canvas, score: Score, new: BoolArray) -> list[tuple[str, controls.Verdict]]:
     out = []
     if request.key:
         notes = None if request.verb == "compose" else new
@@ -255,7 +255,7 @@ def _verdicts(request: Request, made: Frame, score: Score, new: BoolArray) -> li
     return out
 
 
-def _rows(request: Request, made: Frame, best: Candidate, targets: list[_Target]) -> tuple[Row, ...]:
+def _rows(request: Request, made: Canvas, best: Candidate, targets: list[_Target]) -> tuple[Row, ...]:
     score, rows = best.score, []
     if request.verb == "compose":
         meter = f"{score.meters[0].numerator}/{score.meters[0].denominator}"

@@ -9,7 +9,7 @@ SETTINGS = {
     "random": {"densities": (1.0, 3.0), "lengths": (4.0, 12.0)},
     "markov": {"order": 3},
 }
-LAWS_RUN = {"random": 19, "markov": 24}
+LAWS_RUN = {"random": 19, "markov": 23}
 
 
 @pytest.fixture(scope="module")

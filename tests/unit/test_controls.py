@@ -210,7 +210,7 @@ def test_key_and_chords_that_agree_hold_together(seed, finished):
     ends_on_tonic = 9 in theory.parse_chord([c for c in chords if c.tick <= score.onset.max()][-1].symbol).tones
     mended, _ = controls.mend_facts(score, key, chords, everything(score), WIDE, finished and ends_on_tonic)
     assert controls.chords_hold(mended, chords).ok
-    enough = len(mended) >= 24 and score.n_bars >= 6
+    enough = len(mended) >= 40 and score.n_bars >= 6
     verdict = controls.key_holds(mended, key, finished=finished and ends_on_tonic)
     assert verdict.ok or not enough, verdict
 

@@ -196,6 +196,9 @@ def test_ports_part_equal_channels():
     assert [place[:2] for place in score.extras["midi"]["parts"]] == [(0, 0), (1, 0), (0, 0)]
     both = meta(0x21, b"\0") + NOTE + meta(0x21, b"\1") + NOTE
     assert len(parse(song(both)).score.tracks) == 2
+    named = meta(0x21, b"\0") + meta(9, b"a") + NOTE
+    same = parse(song(b"", named, named.replace(b"a", b"b"))).score
+    assert [place[:2] for place in parse(midi.dumps(same)).score.extras["midi"]["parts"]] == [(0, 0), (0, 0)]
     devices = meta(9, b"one") + NOTE + meta(9, b"two") + NOTE
     assert len(parse(song(devices)).score.tracks) == 2
 
@@ -282,7 +285,7 @@ WHOLE = song(meta(3, b"a"), NOTE * 20)
 
 @pytest.mark.parametrize(("data", "says"), [
     (b"", "empty"),
-    (b"<!DOCTYPE html><html><body>404</body></html>", "'<!DOCTYPE html><' and looks like an HTML page: download"),
+    (b"<!DOCTYPE html><html><body>404</body></html>", "'<!DOCTYPE' and looks like an HTML page: download"),
     (b"\n<html>", "HTML page"),
     (b"PK\3\4zip", "archive"),
     (b"<?xml version='1.0'?><score-partwise/>", "MusicXML"),
@@ -322,6 +325,14 @@ def test_too_many_notes_are_refused_with_the_option_to_type():
     assert len(parse(data, max_notes=1000).score) == 1000
     with pytest.raises(ReadError, match="--max-notes"):
         parse(data, max_notes=999)
+
+
+def test_other_events_have_their_limits_too():
+    for body, says in ((meta(1, b"a") * 200, "texts"), (b"\0\xb0\x07\x01" * 700, "channel messages")):
+        with pytest.raises(ReadError, match=f"{says}.*--max-notes"):
+            parse(song(body), max_notes=100)
+    with pytest.raises(ReadError, match="at most 65535 tracks"):
+        parse(header(tracks=0xFFFF) + chunk(b"") * 0x10000)
 
 
 def test_many_tiny_tracks_that_claim_the_whole_file_take_no_time_squared():

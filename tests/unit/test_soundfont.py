@@ -167,14 +167,16 @@ def test_velocity_acts_by_default_and_as_a_file_overrides_it(tmp_path: Path) -> 
 
 
 def test_a_files_own_modulators_are_evaluated_at_the_onset(tmp_path: Path) -> None:
-    by_velocity = sf2([({41: 0}, ())], [(LOOPED, [(0x0002, 52, 128, 0)])])  # velocity adds a cent a step
+    by_velocity = sf2([({41: 0}, ())], [(LOOPED, [(0x0002, 52, 127, 0)])])  # a cent a step of velocity
     assert voice(bank_of(tmp_path, by_velocity), velocity=64).tone.cents == 64
-    by_wheel = sf2([({41: 0}, ())], [(LOOPED, [(0x0081, 52, 128, 0)])])
+    by_wheel = sf2([({41: 0}, ())], [(LOOPED, [(0x0081, 52, 127, 0)])])
     assert voice(bank_of(tmp_path, by_wheel), cc1=100).tone.cents == 100
-    by_both = sf2([({41: 0}, ())], [(LOOPED, [(0x0002, 52, 128, 0x0081)])])
+    by_both = sf2([({41: 0}, ())], [(LOOPED, [(0x0002, 52, 127, 0x0081)])])
     assert voice(bank_of(tmp_path, by_both), velocity=64, cc1=64).tone.cents == 32
-    downwards = sf2([({41: 0}, ())], [(LOOPED, [(0x0102, 52, 128, 0)])])
-    assert voice(bank_of(tmp_path, downwards), velocity=127).tone.cents == 0, "velocity to filter is the one left out"
+    downwards = sf2([({41: 0}, ())], [(LOOPED, [(0x0102, 8, -1270, 0)])])
+    assert voice(bank_of(tmp_path, downwards), velocity=27).tone.filter_cents == 12500
+    dropped = sf2([({41: 0}, ())], [(LOOPED, [(0x0102, 8, -1270, 0x0D02)])])
+    assert voice(bank_of(tmp_path, dropped), velocity=27).tone.filter_cents == 13500
 
 
 def test_the_volume_envelope_rises_and_falls_as_it_says(tmp_path: Path) -> None:

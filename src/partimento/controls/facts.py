@@ -120,20 +120,21 @@ def spans(score: Score, chords: Sequence[Chord]) -> list[tuple[int, int, Chord]]
     return [(start, stop, latest[start]) for start, stop in itertools.pairwise(ticks)]
 
 
-def under(score: Score, ruled: Sequence[tuple[int, int, Chord]], notes: BoolArray) -> Under:
+def under(onset: npt.NDArray[Any], duration: npt.NDArray[Any], ruled: Sequence[tuple[int, int, Chord]],
+          notes: BoolArray, late_ticks: int) -> Under:
     """Return the pairs of the notes in `notes` (bool[n]) and the chords of `spans` that they sound under."""
     index = np.flatnonzero(notes)
     starts = np.array([start for start, _, _ in ruled], np.int64)
     stops = np.array([stop for _, stop, _ in ruled], np.int64)
-    onset = score.onset[index].astype(np.int64)
-    end = onset + np.maximum(score.duration[index], 1)
+    onset = onset[index].astype(np.int64)
+    end = onset + np.maximum(duration[index], 1)
     first = np.maximum(np.searchsorted(starts, onset, side="right") - 1, 0)
     count = np.maximum(np.searchsorted(starts, end, side="left") - first, 0)
     row = np.repeat(np.arange(len(index)), count)
     chord = np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count) + first[row]
     overlap = np.minimum(end[row], stops[chord]) - np.maximum(onset[row], starts[chord])
     late = onset[row] - starts[chord]
-    on_beat = (late >= 0) & (late * ON_BEAT <= score.ticks_per_quarter)
+    on_beat = (late >= 0) & (late <= late_ticks)
     order = np.lexsort((row, chord))
     order = order[(overlap[order] > 0)]
     return Under(index[row][order], chord[order], overlap[order], on_beat[order])
@@ -154,7 +155,7 @@ def chords_hold(score: Score, chords: Sequence[Chord], *, notes: BoolArray | Non
     ruled = spans(score, chords)
     if not ruled:
         return Verdict(True, "no chords asked")
-    pairs = under(score, ruled, mask)
+    pairs = under(score.onset, score.duration, ruled, mask, score.ticks_per_quarter // ON_BEAT)
     tones = tone_table(ruled)
     fits: BoolArray = tones[pairs.chord, score.pitch[pairs.note] % 12]
     asked = np.asarray(tones.any(axis=1))

@@ -50,9 +50,9 @@ def mend_facts(score: Score, key: KeyName | None, chords: Sequence[Chord], movab
     (bool[n]) on which notes the facts are to hold: the movable ones, unless said. Only pitches change, with two
     exceptions. A note for which no free pitch is left in its range (a chord of more notes than there is room for) is
     dropped. A note that rings into a chord where no pitch fits both is ended where that chord begins (and one that
-    rings below the final bass, where that begins), unless `shorten` is False; then the verdict may stay false. No note is moved onto a pitch that sounds in its track
-    during the note. Drum tracks are left alone. As the order of the notes may change, masks of the old Score do not
-    fit the new one.
+    rings below the final bass, where that begins), unless `shorten` is False; then the verdict may stay false. No
+    note is moved onto a pitch that sounds in its track during the note. Drum tracks are left alone. The order of the
+    notes may change, so masks of the old Score do not fit the new one.
 
     >>> s = Score(onset=[0, 480], duration=[480, 480], pitch=[61, 66], velocity=[80, 80], track=[0, 0])
     >>> mended, moved = mend_facts(s, theory.parse_key("C major"), (), np.array([True, True]), [(48, 72)])
@@ -65,6 +65,8 @@ def mend_facts(score: Score, key: KeyName | None, chords: Sequence[Chord], movab
     if key is not None:
         if finished:
             _ending(desk, key, shorten)
+            if chords:
+                _chords(desk, chords, shorten)      # the ending may have cost a chord its share
         _scale(desk, key)
         _profile(desk, key)
     return desk.result()
@@ -84,6 +86,8 @@ class _Desk:
         self.pitch = score.pitch.astype(np.int64)
         self.alive = np.ones(len(score), bool)
         self.allowed = np.ones((len(score), 12), bool)     # the pitch classes that the chords leave to a note
+        self.own = self.allowed.copy()                     # those that the chord under which it begins leaves to it,
+        self.until = self.onset + self.duration            # and where that chord ends
         bounds = np.array([*ranges, (0, 127)], np.int64)
         row = np.minimum(score.track, len(bounds) - 1)
         self.low, self.high = bounds[row, 0], bounds[row, 1]
@@ -128,14 +132,15 @@ def _chords(desk: _Desk, chords: Sequence[Chord], shorten: bool) -> None:
     ruled = spans(desk.score, chords)
     tones = tone_table(ruled)
     asked = np.asarray(tones.any(axis=1))
-    pairs = under(desk.score, ruled, desk.asked | desk.movable)
+    early = desk.score.ticks_per_quarter // ON_BEAT
+    pairs = under(desk.onset, desk.duration, ruled, (desk.asked | desk.movable) & desk.alive, early)
+    desk.allowed[:] = True
     cuts = np.searchsorted(pairs.chord, np.arange(len(ruled) + 1))
     rows_of: dict[int, list[int]] = {}
     for row, i in enumerate(pairs.note.tolist()):
         rows_of.setdefault(i, []).append(row)
     overlap = pairs.overlap.copy()
     # A note that comes a little before a chord is meant for it. The second round mends what that left too short before.
-    early = desk.score.ticks_per_quarter // ON_BEAT
     for before, c in itertools.product((early, 0), np.flatnonzero(asked).tolist()):
         start = ruled[c][0]
         own = np.arange(cuts[c], cuts[c + 1])
@@ -167,7 +172,14 @@ def _chords(desk: _Desk, chords: Sequence[Chord], shorten: bool) -> None:
                 desk.duration[i] = start - desk.onset[i]
                 overlap[[r for r in rows_of[i] if pairs.chord[r] >= c]] = 0
                 time -= counts
-    _keep_chords(desk, tones, pairs.note, pairs.chord, overlap)
+    # From here on a note that is a tone of a chord it sounds under may only become another tone of that chord.
+    kept = (overlap > 0) & tones[pairs.chord, desk.pitch[pairs.note] % 12]
+    for i, c in zip(pairs.note[kept].tolist(), pairs.chord[kept].tolist(), strict=True):
+        desk.allowed[i] &= tones[c]
+    for i, rows in rows_of.items():
+        c = int(pairs.chord[rows[0]])
+        desk.own[i] = tones[c] | ~asked[c]
+        desk.until[i] = ruled[c][1]
 
 
 def _fit(desk: _Desk, i: int, tones: BoolArray, rings: list[tuple[int, int]], *, drop: bool,
@@ -183,14 +195,6 @@ def _fit(desk: _Desk, i: int, tones: BoolArray, rings: list[tuple[int, int]], *,
     return bool(places)
 
 
-def _keep_chords(desk: _Desk, tones: BoolArray, note: npt.NDArray[np.int64], chord: npt.NDArray[np.int64],
-                 overlap: npt.NDArray[np.int64]) -> None:
-    """From here on a note that is a tone of a chord it sounds under may only become another tone of that chord."""
-    kept = (overlap > 0) & tones[chord, desk.pitch[note] % 12]
-    for i, c in zip(note[kept].tolist(), chord[kept].tolist(), strict=True):
-        desk.allowed[i] &= tones[c]
-
-
 # --- key -------------------------------------------------------------------------------------------------------
 
 
@@ -202,9 +206,13 @@ def _ending(desk: _Desk, key: KeyName, shorten: bool) -> None:
         return
     last = int(desk.onset[mask].max())
     if desk.pitch[group].min() % 12 != key.tonic:
-        options = [(cost, i, pitch, lifted) for i in group if desk.movable[i]
-                   for pitch in desk.places(i, [key.tonic])[:6]
-                   for cost, lifted in [_bass_cost(desk, group, i, pitch, last if shorten else 0)] if cost is not None]
+        options = _basses(desk, key, group, last, shorten)
+        if not options and shorten:
+            for i in group:     # what begins there may end with its chord, and then needs to fit no other
+                if desk.movable[i] and desk.onset[i] == last and desk.own[i, key.tonic]:
+                    desk.allowed[i] = desk.own[i]
+                    desk.duration[i] = min(desk.duration[i], desk.until[i] - last)
+            options = _basses(desk, key, group, last, shorten)
         if not options:
             return
         _, bass, pitch, lifted = min(options, key=lambda option: option[:3])
@@ -223,6 +231,13 @@ def _ending(desk: _Desk, key: KeyName, shorten: bool) -> None:
 
 
 Lifted = list[tuple[int, int | None]]
+
+
+def _basses(desk: _Desk, key: KeyName, group: list[int], last: int,
+            shorten: bool) -> list[tuple[int, int, int, Lifted]]:
+    """The ways to a tonic in the bass: the cost, the note, its new pitch, and the notes lifted out of its way."""
+    return [(cost, i, pitch, lifted) for i in group if desk.movable[i] for pitch in desk.places(i, [key.tonic])[:6]
+            for cost, lifted in [_bass_cost(desk, group, i, pitch, last if shorten else 0)] if cost is not None]
 
 
 def _bass_cost(desk: _Desk, group: list[int], bass: int, pitch: int, last: int) -> tuple[int | None, Lifted]:

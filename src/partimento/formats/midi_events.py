@@ -112,15 +112,15 @@ def _unwrapped(data: bytes, repairs: Counter[str]) -> bytes:
 def _looks_like(data: bytes) -> str:
     if not data:
         return "this one is empty (0 bytes): get it again"
-    start = data[:16].split(b"\n")[0].decode("latin-1").strip()
-    shown = start if start.isprintable() and start.isascii() else data[:4].hex(" ")
+    words = (data[:16].split() or [data])[0].decode("latin-1"), data[:4].decode("latin-1")
+    shown = next((word for word in words if word.isprintable() and word.isascii()), data[:4].hex(" "))
     low = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if low.startswith((b"<!doctype", b"<html", b"<head", b"<body", b"<script")) or b"<html" in low:
         return f"this one begins with {shown!r} and looks like an HTML page: download the file itself"
     if low.startswith((b"pk\x03\x04", b"rar!", b"7z\xbc\xaf", b"\x1f\x8b")):
         return f"this one begins with {shown!r} and looks like an archive: unpack it first"
     if low.startswith(b"<?xml"):
-        return f"this one begins with {shown!r} and looks like XML: if it is MusicXML, name it .musicxml"
+        return f"this one begins with {shown!r} and looks like XML (MusicXML?): export it as MIDI"
     return f"this one begins with {shown!r}, so it is another kind of file"
 
 
@@ -280,8 +280,8 @@ class _Walk:
         new = np.frombuffer(packed, np.uint64, offset=8 * seen) if len(packed) > seen else np.zeros(0, np.uint64)
         self.notes += int(np.count_nonzero((new & 0xF00000 == 0x900000) & (new & 0x7F != 0)))
         for limit, count, name in ((self.max_notes, self.notes, "notes"),
-                                   (self.max_notes, self.others + others, "words"),
-                                   (_EVENTS_A_NOTE * self.max_notes, self.messages + len(packed), "messages")):
+                                   (self.max_notes, self.others + others, "texts and system events"),
+                                   (_EVENTS_A_NOTE * self.max_notes, self.messages + len(packed), "channel messages")):
             if count > limit:
                 raise ReadError(f"a piece must have at most {limit:,} {name}; this one has more: allow it with "
                                 f"--max-notes {2 * self.max_notes}")

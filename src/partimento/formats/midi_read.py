@@ -211,11 +211,12 @@ def _release(events: _Events, off: Int64) -> dict[str, Any]:
     if not len(off) or (speed == USUAL_RELEASE).all():
         return {}
     usual = int(np.bincount(speed).argmax())
-    columns = [events.part[off], events.tick[off], events.one[off]]
-    new = np.any([np.diff(column, prepend=-1) != 0 for column in columns], axis=0)
+    ends = np.stack([events.part[off], events.tick[off], events.one[off]], axis=1)
+    new = (np.diff(ends, axis=0, prepend=-1) != 0).any(axis=1)
     place = np.arange(len(off))
-    rows = np.stack([*columns, place - np.maximum.accumulate(np.where(new, place, 0)), speed], axis=1)
-    return {"release": (usual, rows[speed != usual].astype("<i4").tobytes())}
+    which = place - np.maximum.accumulate(np.where(new, place, 0))
+    rows = np.column_stack([ends, which, speed])[speed != usual]
+    return {"release": (usual, rows.astype("<i4").tobytes())}
 
 
 def _programs(events: _Events, notes: dict[str, Any]) -> tuple[list[int], list[int], npt.NDArray[np.bool_]]:

@@ -1,7 +1,8 @@
-"""A Score into a Standard MIDI File of type 1: what the format keeps, and its bytes, the same every time."""
+"""A Score into the bytes of a Standard MIDI File of type 1, the same bytes every time."""
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -9,9 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from partimento.errors import WriteError
 from partimento.formats import midi_text
-from partimento.formats.midi_events import DEVICE_NAME, END_OF_TRACK, ESCAPE, MAX_TRACKS, PORT, SYSEX
+from partimento.formats.midi_events import DEVICE_NAME, END_OF_TRACK, ESCAPE, PORT, SYSEX
+from partimento.formats.midi_keep import keep, riding
 from partimento.formats.midi_read import (
     KEY,
     MARKER,
@@ -23,7 +24,7 @@ from partimento.formats.midi_read import (
     USUAL_RELEASE,
     usual_metronome,
 )
-from partimento.score import MAX_TICK, Controls, Mark, Score, Tempo, Text, Track
+from partimento.score import MAX_TICK, Score
 
 DRUM_CHANNEL = 9
 PITCHED_CHANNELS = tuple(channel for channel in range(16) if channel != DRUM_CHANNEL)
@@ -35,68 +36,6 @@ _BANK_SELECT = (0, 32)
 _FIRST, _OFF, _WORDS, _CONTROL, _ZERO_ON, _ON = 0, 1, 2, 3, 4, 5
 
 
-def keep(score: Score) -> Score:
-    """Return what a MIDI file keeps of a Score; ``parse(dumps(score)).score == keep(score)``.
-
-    Lost are voice, staff, spelling, chord symbols, marks other than markers and sections, and whatever stands after
-    the end. Overlapping notes of one pitch in one track end in the order in which they began. WriteError for a
-    clock or meter that MIDI cannot hold.
-    """
-    if score.ticks_per_quarter > 32767:
-        raise WriteError("a MIDI clock must have at most 32767 ticks a quarter note; this piece has "
-                         f"{score.ticks_per_quarter}: write another format")
-    if len(score.tracks) >= MAX_TRACKS:
-        raise WriteError(f"a MIDI file must have fewer than {MAX_TRACKS} parts; this piece has {len(score.tracks)}")
-    for meter in score.meters:
-        if not (1 <= meter.numerator <= 255 and meter.denominator in (1, 2, 4, 8, 16, 32, 64, 128)):
-            raise WriteError("a MIDI meter must be a count of 1 to 255 over a power of two up to 128; this piece has "
-                             f"{meter.numerator}/{meter.denominator}")
-    end, count = score.end, len(score.tracks)
-    order = np.lexsort([score.onset, score.pitch, score.track])
-    by_end = np.lexsort([score.offset, score.pitch, score.track])
-    finish = np.empty(len(score), np.int32)
-    finish[order] = score.offset[by_end]
-    first = np.full(count, MAX_TICK, np.int64)
-    np.minimum.at(first, score.track, score.onset)
-    controls, programs = _kept_controls(score, first)
-    known = _extras(score).get("raw", {})
-    return score.replace(
-        duration=finish - score.onset, voice=None, staff=None, spelling=None, chords=(), controls=controls,
-        meters=tuple(m for m in score.meters if m.tick <= end),
-        tempos=tuple(Tempo(t.tick, min(max(t.us_per_quarter, 1), 0xFFFFFF)) for t in score.tempos if t.tick <= end),
-        keys=tuple(dict.fromkeys(k._replace(fifths=min(max(k.fifths, -7), 7), mode=k.mode or "major")
-                                 for k in score.keys if 0 <= k.tick <= end)),
-        marks=tuple(Mark(m.tick, "marker", _kept_text(m.text, known)) for m in score.marks
-                    if m.kind in ("marker", "section") and 0 <= m.tick <= end),
-        tracks=tuple(Track(_kept_text(t.name, known), program, t.is_drum)
-                     for t, program in zip(score.tracks, programs, strict=True)),
-        texts=tuple(sorted((Text(t.tick, t.track if 0 <= t.track < count else -1,
-                                 t.kind if t.kind in _KIND_OF_TEXT else "text", _kept_text(t.text, known))
-                            for t in score.texts if 0 <= t.tick <= end), key=lambda t: t[:2])))
-
-
-def _kept_text(text: str, known: Mapping[str, bytes]) -> str:
-    return midi_text.decode(midi_text.encode(text, known))
-
-
-def _kept_controls(score: Score, first: npt.NDArray[np.int64]) -> tuple[Controls, list[int]]:
-    """The channel messages as they are read back, and the program of every track."""
-    rows = score.controls.rows()
-    kinds = (0xA0, 0xB0, 0xC0, 0xD0, 0xE0)
-    rows = rows[np.isin(rows[:, 2], kinds) & (rows[:, 1] >= 0) & (rows[:, 1] < len(first))
-                & (rows[:, 0] >= 0) & (rows[:, 0] <= score.end)]
-    rows = rows[np.lexsort([rows[:, 1], rows[:, 0]])]
-    bends = rows[:, 2] == 0xE0
-    rows[:, 4] = np.where(bends, np.clip(rows[:, 4], -8192, 8191), np.clip(rows[:, 4], 0, 127))
-    rows[:, 3] = np.where((rows[:, 2] == 0xA0) | (rows[:, 2] == 0xB0), np.clip(rows[:, 3], 0, 127), 0)
-    programs = [min(max(track.program, 0), 127) for track in score.tracks]
-    early = np.flatnonzero((rows[:, 2] == 0xC0) & (rows[:, 0] <= first[rows[:, 1]]))
-    said = np.bincount(rows[early, 1], minlength=len(first))
-    for row in early:
-        programs[rows[row, 1]] = int(rows[row, 4])
-    return Controls.of(np.delete(rows, early[said[rows[early, 1]] == 1], axis=0).tolist()), programs
-
-
 def dumps(score: Score) -> bytes:
     """Return the bytes of a MIDI file: type 1, the Score's own clock, the frame on track 0, one named track a part.
 
@@ -106,48 +45,26 @@ def dumps(score: Score) -> bytes:
     >>> dumps(Score(onset=[0], duration=[480], pitch=[60], velocity=[80], track=[0]))[:4]
     b'MThd'
     """
-    kept = keep(score)
-    extras = _extras(score)
+    kept, extras = keep(score), riding(score)
     places = _places(kept, extras)
     playing = np.bincount(kept.track, minlength=len(places)) > 0
-    with_ports = any(port for port, _, _ in places)
-    others = [_Others() for _ in range(len(places) + 1)]          # of the conductor's track, then of every part
-    known = extras.get("raw", {})
-    _frame(kept, extras, others[0])
-    for i, (track, (port, _, _)) in enumerate(zip(kept.tracks, places, strict=True)):
-        if with_ports:
-            others[i + 1].meta(0, _FIRST, PORT, bytes((port,)))
-        if track.name or not playing[i]:        # a part without notes is known as one by its name, even an empty one
-            others[i + 1].meta(0, _FIRST, NAME, midi_text.encode(track.name, known))
-    for tick, part, body in extras.get("events", ()):
-        if 0 <= tick <= kept.end and -1 <= part < len(places) and not (with_ports and body[0] == DEVICE_NAME):
-            others[part + 1].event(tick, body)
-    for text in kept.texts:
-        others[text.track + 1].meta(text.tick, _WORDS, _KIND_OF_TEXT[text.kind], midi_text.encode(text.text, known))
-    rows = kept.controls.rows()
-    rows = rows[np.argsort(rows[:, 1], kind="stable")]
-    all_notes = kept.notes()[np.argsort(kept.track, kind="stable")]
-    parts = np.arange(len(places) + 1)
-    cut, note_cut = np.searchsorted(rows[:, 1], parts), np.searchsorted(all_notes[:, 4], parts)
+    others = _others(kept, extras, [port for port, _, _ in places], playing)
+    notes = _by_track(kept.notes(), 4, len(places))
+    controls = _by_track(kept.controls.rows(), 1, len(places))
+    riders = _by_track(np.frombuffer(extras.get("riders", b""), "<i4").reshape(-1, 5), 1, len(places))
     release = _releases(extras)
-    riders = np.frombuffer(extras.get("riders", b""), "<i4").reshape(-1, 5)
-    riders = riders[np.argsort(riders[:, 1], kind="stable")]
-    rider_cut = np.searchsorted(riders[:, 1], parts)
-    chunks = [_chunk(_messages([]), others[0], kept.end)]
     played: dict[int, set[int]] = {}                # of each port, the channels with notes
-    for (port, channel, _), plays in zip(places, playing, strict=True):
-        if plays:
-            played.setdefault(port, set()).add(channel)
-    for i, (port, channel, program_tick) in enumerate(places):
-        notes = all_notes[note_cut[i]:note_cut[i + 1]]
-        controls = _with_program(rows[cut[i]:cut[i + 1]], kept.tracks[i].program, program_tick, notes)
-        beside = riders[rider_cut[i]:rider_cut[i + 1] if playing[i] else 0]
-        messages = _messages([_note_messages(notes, channel, release), _control_messages(controls, channel),
-                              _rider_messages(beside, played.get(port, set()), kept.end)])
+    for i in np.flatnonzero(playing).tolist():
+        played.setdefault(places[i][0], set()).add(places[i][1])
+    chunks = [_chunk([], others[0], kept.end)]
+    for i, (port, channel, tick) in enumerate(places):
+        rows = _with_program(controls[i], kept.tracks[i].program, tick, notes[i])
+        messages = [_note_messages(notes[i], channel, release), _control_messages(rows, channel)]
+        if playing[i]:
+            messages.append(_rider_messages(riders[i], played[port], kept.end))
         chunks.append(_chunk(messages, others[i + 1], kept.end))
-    head = b"MThd" + b"".join(n.to_bytes(size, "big") for n, size in (
-        (6, 4), (1, 2), (len(chunks), 2), (score.ticks_per_quarter, 2)))
-    return head + b"".join(chunks)
+    numbers = ((6, 4), (1, 2), (len(chunks), 2), (kept.ticks_per_quarter, 2))
+    return b"MThd" + b"".join(value.to_bytes(size, "big") for value, size in numbers) + b"".join(chunks)
 
 
 def riff(midi: bytes) -> bytes:
@@ -155,11 +72,6 @@ def riff(midi: bytes) -> bytes:
     padded = midi + b"\0" * (len(midi) % 2)
     return (b"RIFF" + (len(padded) + 12).to_bytes(4, "little") + b"RMIDdata" + len(midi).to_bytes(4, "little")
             + padded)
-
-
-def _extras(score: Score) -> Mapping[str, Any]:
-    found = score.extras.get("midi", {})
-    return found if isinstance(found, Mapping) else {}
 
 
 def _places(score: Score, extras: Mapping[str, Any]) -> list[tuple[int, int, int]]:
@@ -179,6 +91,13 @@ def _places(score: Score, extras: Mapping[str, Any]) -> list[tuple[int, int, int
             place = (*free, -1)
         out.append(place)
     return out
+
+
+def _by_track(rows: npt.NDArray[np.int32], column: int, count: int) -> list[npt.NDArray[np.int32]]:
+    """The rows of each of `count` tracks, in the order given."""
+    rows = rows[np.argsort(rows[:, column], kind="stable")]
+    cuts = np.searchsorted(rows[:, column], np.arange(count + 1))
+    return [rows[start:stop] for start, stop in itertools.pairwise(cuts.tolist())]
 
 
 class _Others:
@@ -213,20 +132,36 @@ def _number(value: int) -> bytes:
     return bytes(reversed(out))
 
 
-def _frame(score: Score, extras: Mapping[str, Any], track: _Others) -> None:
+def _others(score: Score, extras: Mapping[str, Any], ports: list[int], playing: npt.NDArray[np.bool_]
+            ) -> list[_Others]:
+    """Names, frame, words and what rode along: of the first track of the file, then of every part."""
     known = extras.get("raw", {})
+    out = [_Others() for _ in range(len(ports) + 1)]
+    frame, riders = out[0], extras.get("events", ())
+    with_ports = any(ports) or any(body[0] == DEVICE_NAME for _, _, body in riders)      # a device name implies a port
     if extras.get("title"):
-        track.meta(0, _FIRST, NAME, midi_text.encode(extras["title"], known))
+        frame.meta(0, _FIRST, NAME, midi_text.encode(extras["title"], known))
     metronome = {tick: clocks for tick, *clocks in extras.get("metronome", ())}
     for tempo in score.tempos:
-        track.meta(tempo.tick, _WORDS, TEMPO, tempo.us_per_quarter.to_bytes(3, "big"))
+        frame.meta(tempo.tick, _WORDS, TEMPO, tempo.us_per_quarter.to_bytes(3, "big"))
     for meter in score.meters:
         clocks = metronome.get(meter.tick) or usual_metronome(meter.numerator, meter.denominator)
-        track.meta(meter.tick, _WORDS, METER, bytes((meter.numerator, meter.denominator.bit_length() - 1, *clocks)))
+        frame.meta(meter.tick, _WORDS, METER, bytes((meter.numerator, meter.denominator.bit_length() - 1, *clocks)))
     for key in score.keys:
-        track.meta(key.tick, _WORDS, KEY, bytes((key.fifths & 0xFF, key.mode == "minor")))
+        frame.meta(key.tick, _WORDS, KEY, bytes((key.fifths & 0xFF, key.mode == "minor")))
     for mark in score.marks:
-        track.meta(mark.tick, _WORDS, MARKER, midi_text.encode(mark.text, known))
+        frame.meta(mark.tick, _WORDS, MARKER, midi_text.encode(mark.text, known))
+    for part, track, port, plays in zip(out[1:], score.tracks, ports, playing.tolist(), strict=True):
+        if with_ports:
+            part.meta(0, _FIRST, PORT, bytes((port,)))
+        if track.name or not plays:         # a part without notes is known as one by its name, even an empty one
+            part.meta(0, _FIRST, NAME, midi_text.encode(track.name, known))
+    for tick, i, body in riders:
+        if 0 <= tick <= score.end and -1 <= i < len(ports):
+            out[i + 1].event(tick, body)
+    for text in score.texts:
+        out[text.track + 1].meta(text.tick, _WORDS, _KIND_OF_TEXT[text.kind], midi_text.encode(text.text, known))
+    return out
 
 
 class _Messages(NamedTuple):
@@ -238,10 +173,8 @@ class _Messages(NamedTuple):
     body: npt.NDArray[np.uint8]
 
 
-def _messages(parts: list[_Messages]) -> _Messages:
-    """All of `parts` together."""
-    empty = _Messages(np.zeros(0, np.int64), np.zeros(0, np.int8), np.zeros(0, np.int64), np.zeros((0, 3), np.uint8))
-    return _Messages(*(np.concatenate(columns) for columns in zip(empty, *parts, strict=True)))
+_NO_MESSAGES = _Messages(np.zeros(0, np.int64), np.zeros(0, np.int8), np.zeros(0, np.int64),
+                         np.zeros((0, 3), np.uint8))
 
 
 def _note_messages(notes: npt.NDArray[np.int32], channel: int, release: tuple[int, dict[tuple[int, ...], int]]
@@ -302,8 +235,9 @@ def _releases(extras: Mapping[str, Any]) -> tuple[int, dict[tuple[int, ...], int
     return usual, {tuple(row[:4]): row[4] for row in table.tolist()}
 
 
-def _chunk(messages: _Messages, others: _Others, end: int) -> bytes:
+def _chunk(parts: list[_Messages], others: _Others, end: int) -> bytes:
     """One track chunk: everything sorted, with its delta times, and the end of the track at `end`."""
+    messages = _Messages(*(np.concatenate(columns) for columns in zip(_NO_MESSAGES, *parts, strict=True)))
     count = len(messages.tick)
     bodies = [*others.bodies, bytes((0xFF, END_OF_TRACK, 0))]
     tick = np.concatenate([messages.tick, np.array([*others.ticks, end], np.int64)])

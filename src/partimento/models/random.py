@@ -68,6 +68,7 @@ class Random(Model):
     """Random notes inside the facts, with an exact likelihood.
 
     >>> from partimento.sampling import generator
+    >>> from partimento.score import Track
     >>> frame = Score(end=1920, tracks=(Track("piano"),))
     >>> Random().fill(frame, Blanks.everything(frame), Request(), [generator(1)])[0] == \\
     ... Random().fill(frame, Blanks.everything(frame), Request(), [generator(1)])[0]

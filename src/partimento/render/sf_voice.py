@@ -111,7 +111,7 @@ def _source(code: int, key: int, velocity: int, controllers: Mapping[int, int]) 
         return 1.0
     else:
         raw = {2: velocity, 3: key}.get(index, 64 if index == 14 else 0)
-    x = raw / 128 if (code >> 10) == 0 else raw / 127
+    x = raw / 127
     if code & 0x100:
         x = 1 - x
     curve = code >> 10
@@ -131,13 +131,14 @@ def _curve(curve: int, x: float) -> float:
     return x if curve == 0 else float(x >= 0.5)
 
 
-_LIVE = {sf.MOD_WHEEL_TO_VIBRATO, sf.PRESSURE_TO_VIBRATO, sf.VELOCITY_TO_ATTENUATION, sf.PAN_TO_PAN}
-_VELOCITY_TO_FILTER = 0x0102  # no longer a default in 2.04; players ignore it where a file still turns it off
+# Left to the mixer; and the default of 2.01 from velocity to filter, which 2.04 dropped and players ignore.
+_ELSEWHERE = {sf.MOD_WHEEL_TO_VIBRATO, sf.PRESSURE_TO_VIBRATO, sf.VELOCITY_TO_ATTENUATION, sf.PAN_TO_PAN,
+              (0x0102, sf.FILTER_FC, 0x0D02)}
 
 
 def depends_on(zone: Zone) -> bool:
     """Whether the zone's modulators make a voice depend on more than key and zone: velocity or controllers."""
-    return any(amount and key not in _LIVE and key[0] != _VELOCITY_TO_FILTER for key, amount in zone.modulators.items())
+    return any(amount and key not in _ELSEWHERE for key, amount in zone.modulators.items())
 
 
 def _modulated(zone: Zone, key: int, velocity: int, controllers: Mapping[int, int]) -> npt.NDArray[np.float64]:
@@ -146,7 +147,7 @@ def _modulated(zone: Zone, key: int, velocity: int, controllers: Mapping[int, in
     values[sf.ATTENUATION] *= EMU_ATTENUATION
     for code, amount in zone.modulators.items():
         source, target, by = code
-        if code in _LIVE or source == _VELOCITY_TO_FILTER or target >= sf.N_GENERATORS or not source & 0xFF:
+        if code in _ELSEWHERE or target >= sf.N_GENERATORS or not source & 0xFF:
             continue
         if source & 0x80 and source & 0x7F in (7, 11) and target == sf.ATTENUATION:
             continue

@@ -95,16 +95,16 @@ def snapped_steps(score: Score, steps_per_quarter: int = STEPS_PER_QUARTER,
     stop = np.maximum(np.minimum(to_steps(score.offset, tpq, steps_per_quarter), final), onset + 1)
     lane = score.track * 128 + score.pitch
     cell = onset * (len(score.tracks) * 128) + lane
-    notes = np.argsort(cell, kind="stable")
+    notes = cell.argsort(kind="stable")
     cell, stop = cell[notes], stop[notes]
     first = changes(cell)
     if len(first) < len(notes):
         notes, stop = notes[first], np.maximum.reduceat(stop, first)
     onset, lane = onset[notes], lane[notes]
     # Within a lane the notes are in order of onset, so each ends at the latest where the next in its lane begins.
-    by_lane = np.argsort(lane.astype(np.uint16) if len(score.tracks) <= 512 else lane, kind="stable")
+    by_lane = (lane.astype(np.uint16) if len(score.tracks) <= 512 else lane).argsort(kind="stable")
     sorted_lane = lane[by_lane]
-    followed = np.flatnonzero(sorted_lane[1:] == sorted_lane[:-1])
+    followed = (sorted_lane[1:] == sorted_lane[:-1]).nonzero()[0]
     before, after = by_lane[followed], by_lane[followed + 1]
     stop[before] = np.minimum(stop[before], onset[after])
     return notes, onset, stop
@@ -119,4 +119,4 @@ def changes(column: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
     new = np.empty(len(column), bool)
     new[:1] = True
     np.not_equal(column[1:], column[:-1], out=new[1:])
-    return np.flatnonzero(new)
+    return new.nonzero()[0]

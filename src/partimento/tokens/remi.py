@@ -246,10 +246,10 @@ class Remi:
         programs = [base["Program"] + (DRUMS if t.is_drum else t.program) for t in score.tracks]
         bar_step = self._steps(frame.starts, score.ticks_per_quarter)
         new_step, new_track = changes(step), changes(step * len(programs) + parts.track)
-        bar_before = np.concatenate([np.searchsorted(step, bar_step), [n]])
-        bar_of = np.repeat(bar_step, bar_before[1:] - bar_before[:-1])
+        bar_before = np.concatenate([step.searchsorted(bar_step), [n]])
+        bar_of = bar_step.repeat(bar_before[1:] - bar_before[:-1])
         skips, position = self._position(step[new_step] - bar_of[new_step])
-        tempo_bar = bar_step[np.searchsorted(bar_step, parts.tempo_step, side="right") - 1]
+        tempo_bar = bar_step[bar_step.searchsorted(parts.tempo_step, side="right") - 1]
         tempo_skips, tempo_position = self._position(parts.tempo_step - tempo_bar)
         note_length = np.full(n, 3)
         note_length[new_track] = 4
@@ -263,15 +263,15 @@ class Remi:
         item_length = np.concatenate([bar_length, tempo_skips + 2])
         cut_skips, cut_position = self._position(cut)
         item_length[cut_bar] += cut_skips + 2
-        order = np.argsort(item_step, kind="stable")
+        order = item_step.argsort(kind="stable")
         item_length = item_length[order]
-        before = np.concatenate([bar_before, np.searchsorted(step, parts.tempo_step)])[order]
+        before = np.concatenate([bar_before, step.searchsorted(parts.tempo_step)])[order]
         notes_before = np.zeros(n + 1, np.int64)
-        np.cumsum(note_length, out=notes_before[1:])
+        note_length.cumsum(out=notes_before[1:])
         item_end = np.empty(len(order), np.int64)
         item_length[0] += len(programs)
-        item_end[order] = notes_before[before] + np.cumsum(item_length)
-        between = np.cumsum(np.bincount(before, item_length, n + 1)).astype(np.int64)
+        item_end[order] = notes_before[before] + item_length.cumsum()
+        between = np.bincount(before, item_length, n + 1).cumsum().astype(np.int64)
         note_end = notes_before[1:] + between[:n]
         bar_end, tempo_end = item_end[:len(bar_length)], item_end[len(bar_length):]
         out = np.full(bar_end[-1], SKIP, np.int32)

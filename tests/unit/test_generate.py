@@ -1,0 +1,251 @@
+"""The road: counts, receipts, targets, retries, replay, and what it refuses."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from partimento import controls, formats, generate, theory
+from partimento.errors import ModelError, RequestError
+from partimento.models.base import Model
+from partimento.models.random import Random, RandomConfig
+from partimento.request import Request, unpack_score
+from partimento.score import Score, Text, Track
+from partimento.testing import song
+
+
+def results(count: int = 1, source: Score | None = None, model: Model | None = None, **wish):
+    return generate.generate(Request(**wish), model or Random(), source=source, count=count)
+
+
+def one(source: Score | None = None, model: Model | None = None, **wish):
+    return results(1, source, model, **wish)[0]
+
+
+def row(result, name: str):
+    return next(r for r in result.rows if r.name == name)
+
+
+class Stuck(Random):
+    """Repeats one note for its first `bad` fills, then is random."""
+
+    bad = 3
+
+    def fill(self, around, blanks, request, rngs):
+        if self.bad:
+            self.bad -= 1
+            rows = [(240 * i, 240, 60, 80, 0) for i in range(8)]
+            return [around.with_rows(rows) for _ in rngs]
+        return super().fill(around, blanks, request, rngs)
+
+
+class Silent(Random):
+    """Writes nothing at all."""
+
+    def fill(self, around, blanks, request, rngs):
+        return [around.without_notes() for _ in rngs]
+
+
+class Unwilling(Random):
+    """Says that it cannot."""
+
+    def can(self, around, blanks, request):
+        return "a choir must have voices; this has none"
+
+
+class Unfitted(Random):
+    """Has learnt nothing."""
+
+    fitted = False
+
+
+@pytest.mark.parametrize("count", [0, -1, 1001])
+def test_the_count_has_bounds(count):
+    with pytest.raises(RequestError, match=r"count must lie in 1\.\.1000 \(pieces to write\); got"):
+        results(count, bars=1)
+
+
+def test_candidates_do_not_depend_on_how_many_are_asked():
+    alone, many = results(1, bars=2, seed=5), results(4, bars=2, seed=5)
+    assert [r.request.index for r in many] == [0, 1, 2, 3]
+    assert alone[0].score == many[0].score
+    assert len({r.score.content_hash for r in many}) == 4
+    assert one(bars=2, seed=5, index=3).score == many[3].score
+    with pytest.raises(RequestError, match="index must lie in"):
+        results(2, bars=2, index=999)
+
+
+def test_what_is_left_open_is_resolved_into_the_request():
+    result = one(seed=3)
+    request = result.request
+    assert (request.bars, request.meter, request.tempo, request.tracks) == (16, "4/4", 120.0, ("piano",))
+    assert request.input is None
+    assert one(song(1), verb="continue", seed=3).request.bars == 8
+    assert one(song(1), verb="vary", seed=3).request.strength == 0.5
+    assert one(song(1, tracks=1), verb="harmonize", seed=3).request.tracks == ("piano",)
+
+
+def test_the_input_rides_in_the_request():
+    source = song(4)
+    result = one(source, verb="infill", place="2")
+    assert unpack_score(result.request.input) == source
+    assert generate.generate(result.request, Random())[0].score == result.score
+
+
+def test_a_receipt_has_a_row_for_every_fact_and_target():
+    result = one(bars=4, meter="3/4", tempo=92, tracks=("violin", "piano"), key="E minor", chords="Em Am B7 Em",
+                 ranges={"violin": "G4-E6"}, targets={"density": 6, "piano.register": 60}, seed=1)
+    assert [r.name for r in result.rows] == ["bars", "meter", "tempo", "tracks", "key", "chords", "violin range",
+                                             "density", "piano.register"]
+    facts = result.rows[:7]
+    assert all(r.met for r in facts), facts
+    assert row(result, "bars")[1:3] == ("4", "4")
+    assert row(result, "tempo").got == "92"
+    violin = result.score.pitch[result.score.track == 0]
+    assert row(result, "violin range").got == "-".join(theory.pitch_name(int(p)) for p in (violin.min(), violin.max()))
+    measured = controls.CONTROLS["register"].measure(result.score, 1)
+    assert row(result, "piano.register").got == f"{measured:.3g}"
+    assert row(result, "piano.register").met == (abs(measured - 60) <= controls.CONTROLS["register"].tolerance)
+
+
+def test_a_row_says_when_a_wish_is_not_met():
+    result = one(bars=2, targets={"density": 40}, tries=1, seed=1, model=Random(densities=(0.5,)))
+    assert row(result, "density").met is False
+    silent = one(bars=1, meter="1/4", model=Silent(), ranges={"piano": "C4-C5"}, targets={"register": 60}, tries=1)
+    assert row(silent, "register")[2:] == ("not measurable", False)
+    assert row(silent, "piano range")[2:] == ("no notes", True)
+
+
+def test_key_of_an_infill_is_measured_on_the_new_notes():
+    source = song(2)  # in C major
+    result = one(source, verb="infill", place="3-6", tracks=("melody",), key="F# major", seed=3)
+    assert row(result, "key").met
+    scale = sorted(theory.scale(6, "major"))
+    assert np.isin(result.score.pitch[result.new] % 12, scale).mean() >= 0.9
+    assert not controls.key_holds(result.score, theory.parse_key("F# major")).ok
+
+
+@pytest.mark.parametrize("wish", [
+    {"key": "Bb minor"}, {"chords": "Am F | C G7"}, {"key": "G", "chords": "G C D7 G"}, {"key": "C", "loop": True}])
+def test_facts_of_pitch_hold_at_every_seed(wish):
+    for seed in range(6):
+        result = one(bars=4, tracks=("flute", "cello", "drums"), seed=seed, **wish)
+        assert all(r.met for r in result.rows), (seed, result.rows)
+        if result.moved:
+            assert f"{result.moved} new note" in " ".join(result.notes)
+
+
+def test_targets_choose_the_nearest_of_several():
+    wish = {"bars": 4, "seed": 8, "targets": {"density": 5}}
+    chosen, first = one(**wish), one(**wish, tries=1)
+    assert "the best of 24 attempts was taken" in chosen.notes
+    assert not first.notes
+    off = [abs(controls.CONTROLS["density"].measure(r.score, None) - 5) for r in (chosen, first)]
+    assert off[0] <= off[1]
+    assert off[0] < 2
+    few = one(**wish, tries=3)
+    assert "the best of 3 attempts was taken" in few.notes
+
+
+def test_a_track_can_have_its_own_target():
+    result = one(bars=4, tracks=("flute", "piano"), targets={"flute.density": 2, "piano.density": 12}, seed=2)
+    flute, piano = (controls.CONTROLS["density"].measure(result.score, i) for i in (0, 1))
+    assert flute < piano
+
+
+def test_one_note_for_ever_is_made_again_and_told():
+    result = one(bars=1, model=Stuck(), seed=1)
+    assert result.retries == 3
+    assert "3 attempts fell to one note or to nothing and were made again" in result.notes[0]
+    assert len(np.unique(result.score.pitch)) > 1
+    hopeless = one(bars=2, model=Silent(), seed=1)
+    assert hopeless.retries == generate.RETRIES
+    assert "every attempt fell to one note or to nothing" in " ".join(hopeless.notes)
+
+
+def test_retries_are_counted_so_a_replay_is_the_same():
+    first, again = one(bars=1, model=Stuck(), seed=1), one(bars=1, model=Stuck(), seed=1)
+    assert first.score == again.score
+
+
+@pytest.mark.parametrize(("source", "wish"), [
+    (None, {"bars": 3, "key": "D minor", "tempo": 77.7, "targets": {"density": 6}, "tries": 4}),
+    (song(5), {"verb": "infill", "place": "2-3", "index": 2}),
+    (song(5), {"verb": "harmonize", "tracks": ("bass",), "chords": "C F G"}),
+    (song(5), {"verb": "vary", "strength": 0.2, "open": "pitch"}),
+    (song(5), {"verb": "continue", "meter": "3/4", "bars": 1})])
+def test_remake_from_the_stamp_in_the_written_bytes(source, wish):
+    result = one(source, seed=12, **wish)
+    data = formats.to_bytes(generate.stamped(result))
+    request = generate.stamp_of(formats.parse(data).score)
+    assert request == result.request
+    again = generate.remake(request, Random())
+    assert formats.to_bytes(generate.stamped(again)) == data
+    assert again.rows == result.rows
+    assert again.new.tolist() == result.new.tolist()
+
+
+def test_one_stamp_however_often_a_piece_is_worked_on():
+    first = generate.stamped(one(bars=2, seed=1))
+    second = generate.stamped(one(first, verb="continue", bars=1, seed=2))
+    stamps = [t for t in second.texts if t.text.startswith("partimento ")]
+    assert len(stamps) == 1
+    assert generate.stamp_of(second).verb == "continue"
+
+
+def test_a_piece_without_a_good_stamp_cannot_be_replayed():
+    with pytest.raises(RequestError, match="has none, so it cannot be replayed"):
+        generate.stamp_of(song(1))
+    for text in ("partimento 9 {", 'partimento 9 {"bars": 0}', 'partimento 9 {"sead": 1}', "partimento 9 " + "{" * 9999,
+                 "partimento 9 " + '{"verb":' + "[" * 99_999):
+        with pytest.raises(RequestError):
+            generate.stamp_of(song(1).replace(texts=(Text(0, -1, "text", text),)))
+
+
+def test_the_model_may_decline_and_must_be_fitted():
+    with pytest.raises(ModelError, match="a choir must have voices"):
+        one(bars=1, model=Unwilling())
+    with pytest.raises(ModelError, match="has learnt nothing yet"):
+        one(bars=1, model=Unfitted())
+
+
+@pytest.mark.parametrize(("wish", "says"), [
+    ({"targets": {"densty": 6}}, "no control named 'densty'; did you mean 'density'?"),
+    ({"targets": {"pianno.density": 6}}, "no track named 'pianno'; did you mean 'piano'?"),
+    ({"targets": {"density": -4}}, "density must be near"),
+    ({"ranges": {"violine": "G3-E6"}}, "no track named 'violine'"),
+    ({"tracks": ("pianoo",)}, "piano")])
+def test_a_wish_for_what_is_not_there_is_refused_with_the_nearest(wish, says):
+    with pytest.raises(RequestError) as caught:
+        one(bars=1, **wish)
+    assert says in str(caught.value)
+
+
+def test_ranges_hold_and_are_wider_than_nothing():
+    for seed in range(4):
+        result = one(bars=4, ranges={"piano": "C4-C4"}, model=Random(densities=(1.0,)), seed=seed)
+        assert set(result.score.pitch.tolist()) <= {60}
+
+
+def test_a_loop_is_exactly_as_long_as_asked():
+    result = one(bars=4, meter="7/8", loop=True, seed=1)
+    assert result.score.end == 4 * 1680
+    assert result.score.offset.max() <= result.score.end
+
+
+def test_forty_tracks_and_five_hundred_bars_and_a_long_song():
+    many = one(bars=2, tracks=("piano",) * 40, seed=1)
+    assert len(many.score.tracks) == 40
+    assert len({t.name for t in many.score.tracks}) == 40
+    long = one(bars=500, seed=1)
+    assert long.score.n_bars == 500
+    rng = np.random.default_rng(0)
+    notes = np.stack([np.sort(rng.integers(0, 100 * 1920, 2000)), rng.integers(1, 480, 2000),
+                      rng.integers(40, 90, 2000), np.full(2000, 80), np.zeros(2000, int)], 1)
+    varied = one(Score.from_rows(notes, tracks=(Track("piano"),)), verb="vary", strength=0.5, seed=1)
+    assert varied.new.any()
+
+
+def test_settings_of_the_model_are_used():
+    sparse, dense = (one(bars=8, seed=1, model=Random(RandomConfig(densities=(d,)))).score for d in (0.5, 4.0))
+    assert 4 * len(sparse) < len(dense)

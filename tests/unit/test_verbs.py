@@ -1,0 +1,220 @@
+"""Every verb as a function: what it gives, how its files are named, and that the command line gives the same bytes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import partimento
+from partimento import cli, formats, generate, verbs
+from partimento.errors import CheckpointError, ModelError, PartimentoError, RequestError, WriteError
+from partimento.models.random import Random
+from partimento.score import Meter, Score, Track
+from partimento.testing import song
+
+
+@pytest.fixture
+def music(tmp_path) -> Path:
+    path = tmp_path / "my song.mid"
+    formats.write(song(2, bars=4), path)
+    return path
+
+
+VERBS = [
+    ("compose", {"bars": 3, "meter": "3/4", "tempo": 92, "key": "E minor", "tracks": "violin,piano",
+                 "chords": "Em Am B7", "ranges": {"violin": "G3-E6"}, "targets": {"density": 8, "violin.density": 3},
+                 "tries": 3, "temperature": 1.5, "top_p": 0.9, "loop": True}),
+    ("compose", {}),
+    ("continue_", {"bars": 2, "meter": "3/4", "tempo": 60, "key": "C", "tracks": "piano", "chords": "C F"}),
+    ("infill", {"bars": "2.3-3", "tracks": "melody", "key": "G", "targets": {"melody.density": 4}, "tries": 2}),
+    ("infill", {"bars": "2", "open": "pitch", "input_meter": "3/4"}),
+    ("harmonize", {"tracks": "bass,cello", "chords": "C G", "ranges": {"bass": "E1-E3"}}),
+    ("vary", {"strength": 0.25, "tracks": "piano", "open": "pitch", "input_downbeat": 1.0}),
+    ("vary", {}),
+]
+
+
+def arguments(wish: dict) -> list[str]:
+    """The wish as options of the command line."""
+    out = []
+    for name, value in wish.items():
+        if name in ("ranges", "targets"):
+            out += [part for k, v in value.items() for part in (f"--{name[:-1]}", f"{k}={v}")]
+        elif value is True:
+            out.append(f"--{name}")
+        else:
+            out += [f"--{name.replace('_', '-')}", str(value)]
+    return out
+
+
+@pytest.mark.parametrize(("verb", "wish"), VERBS)
+def test_python_and_the_command_line_give_the_same_bytes(verb, wish, music, tmp_path, capsys):
+    given = () if verb == "compose" else (music,)
+    results = getattr(verbs, verb)(*given, **wish, model="random", seed=9, count=2)
+    ours = verbs.write(results, tmp_path / "python", name="" if verb == "compose" else music.stem)
+    line = [verb.rstrip("_"), *map(str, given), *arguments(wish), "--model", "random", "--seed", "9", "-n", "2",
+            "-o", str(tmp_path / "shell"), "--format", "mid", "--quiet"]
+    assert cli.main(line) == 0
+    theirs = [Path(p) for p in capsys.readouterr().out.splitlines()]
+    assert [p.name for p in ours] == [p.name for p in theirs]
+    assert [p.read_bytes() for p in ours] == [p.read_bytes() for p in theirs]
+    assert ours[0].read_bytes() != ours[1].read_bytes()
+    for path in theirs:
+        assert cli.main(["replay", str(path), "-o", str(tmp_path / "again"), "--format", "mid"]) == 0
+        assert f"{path}: the same bytes" in capsys.readouterr().out
+
+
+def test_every_verb_is_a_name_of_the_package():
+    for name in ("compose", "continue_", "infill", "harmonize", "vary", "replay"):
+        assert getattr(partimento, name) is getattr(verbs, name)
+
+
+def test_a_seed_not_given_is_drawn_and_told():
+    first, second = (verbs.compose(model="random", bars=1)[0].request for _ in range(2))
+    assert first.seed != second.seed
+    assert verbs.compose(model="random", bars=1, seed=first.seed)[0].request == first
+
+
+def test_music_may_be_a_score_a_path_or_text(music):
+    found = [verbs.infill(m, bars="2", model="random", seed=3)[0].score.content_hash
+             for m in (music, str(music), formats.read(music))]
+    assert len(set(found)) == 1
+
+
+def test_a_model_may_be_an_object_a_family_or_a_class_of_your_own():
+    for model in (Random(), "random", "partimento.models.random:Random"):
+        assert isinstance(verbs.choose_model(model).model, Random)
+    for name, kind in (("randm", ModelError), ("no.such:Thing", ModelError), ("json:JSONDecoder", ModelError),
+                       ("gone.partimento", CheckpointError)):
+        with pytest.raises(kind):
+            verbs.choose_model(name)
+
+
+def test_file_names_say_the_input_and_the_settings(music, tmp_path):
+    result = verbs.compose(model="random", bars=2, key="F# minor", meter="3/4", tempo=92, seed=7, count=2)
+    names = [p.name for p in verbs.write(result, tmp_path)]
+    assert names == [f"compose-random-Fsharp-minor-3-4-92bpm-seed7-{k}.mid" for k in (1, 2)]
+    again = verbs.infill(music, bars="2.3-3", model="random", seed=7)
+    assert verbs.write(again, tmp_path, name="a/b:c")[0].name == "a-b-c-infill-random-bars2.3-3-seed7-1.mid"
+    assert verbs.write(verbs.vary(music, model="random", strength=0.3, seed=7), tmp_path)[0].name == \
+        "vary-random-0.3-seed7-1.mid"
+    assert len(verbs.write(again, tmp_path, name="x" * 300)[0].name) < 120
+
+
+def test_a_file_name_says_its_format(tmp_path):
+    one, three = verbs.compose(model="random", bars=1, seed=1), verbs.compose(model="random", bars=1, seed=1, count=3)
+    for name in ("a.mid", "b.MID", "c.midi", "d.svg", "e.wav"):
+        paths = verbs.write(one, tmp_path / name)
+        assert paths == [tmp_path / name]
+        assert paths[0].stat().st_size > 20
+    assert [p.name for p in verbs.write(three, tmp_path / "f.mid")] == ["f-1.mid", "f-2.mid", "f-3.mid"]
+    assert [p.name for p in verbs.write(one, tmp_path / "g.mid", makes=["svg", "mid"])] == ["g.mid", "g.svg"]
+    assert verbs.write(one, tmp_path / "deep" / "er" / "h.mid")[0].is_file()
+    with pytest.raises(RequestError, match=r"must end in \.mid, .*for a folder of that name write a / behind it"):
+        verbs.write(one, tmp_path / "i.pdf")
+    assert verbs.write(one, f"{tmp_path}/take.2/")[0].parent == tmp_path / "take.2"
+    assert verbs.write(one, tmp_path / "take.2")[0].parent == tmp_path / "take.2"  # it is there now
+    with pytest.raises(RequestError, match="a format must be one of mid, wav"):
+        verbs.write(one, tmp_path, makes=["pdf"])
+
+
+MAGIC = {"mid": b"MThd", "wav": b"RIFF", "flac": b"fLaC", "ogg": b"OggS", "png": b"\x89PNG", "svg": b"<svg",
+         "html": b"<!doctype html>"}
+
+
+def test_every_format_is_written(tmp_path):
+    results = verbs.compose(model="random", bars=1, meter="2/4", tempo=200, seed=3, count=2)
+    paths = verbs.write(results, tmp_path, makes=list(reversed(verbs.MAKES)))
+    assert [p.suffix[1:] for p in paths] == [m for m in verbs.MAKES if m != "html" for _ in range(2)] + ["html"]
+    assert paths[-1].name == "index.html"
+    for path in paths:
+        data = path.read_bytes()
+        start = MAGIC.get(path.suffix[1:])
+        assert len(data) > 100
+        assert start is None or data[:60].lstrip().lower().startswith(start.lower()) or start in data[:200], path
+    assert not [p for p in tmp_path.iterdir() if p.suffix == ".part"]
+    page = paths[-1].read_text(encoding="utf-8")
+    assert page.count("<audio") == 2
+
+
+@pytest.mark.parametrize("suffix", ["wav", "png", "svg", "html"])
+def test_render_by_suffix(suffix, tmp_path):
+    score = song(1, bars=1)
+    path = verbs.render(score, tmp_path / "new" / f"a.{suffix}")
+    assert path.stat().st_size > 500
+
+
+def test_render_refuses_what_is_no_sound_or_picture(tmp_path):
+    for name in ("a.mid", "a", "a.pdf"):
+        with pytest.raises(RequestError, match="render writes wav, flac"):
+            verbs.render(song(1), tmp_path / name)
+
+
+def test_a_loop_has_the_exact_sample_count(tmp_path):
+    import soundfile
+
+    result = verbs.compose(model="random", bars=2, meter="3/4", tempo=90, loop=True, seed=1)
+    path = verbs.write(result, tmp_path / "loop.wav")[0]
+    assert soundfile.info(path).frames == round(2 * 3 * 60 / 90 * 44100)
+
+
+def test_the_input_is_read_in_another_meter_and_no_note_moves(music):
+    plain, other = verbs.load(music), verbs.load(music, "3/4", 1.0)
+    assert other.notes().tolist() == plain.notes().tolist()
+    assert other.meters[0] == Meter(0, 3, 4)
+    assert other.has_pickup
+    assert verbs.load(music, "3/4").bar_starts.tolist()[:3] == [0, 1440, 2880]
+    for meter, beat in (("4/5", None), (None, float("nan")), (None, -1.0), (None, 1e9), ("x", 0.0)):
+        with pytest.raises(RequestError):
+            verbs.load(music, meter, beat)
+
+
+def test_replay_from_python(music, tmp_path):
+    result = verbs.vary(music, strength=0.4, model="random", seed=5)[0]
+    path = verbs.write([result], tmp_path / "v.mid")[0]
+    again = verbs.replay(path)
+    assert formats.to_bytes(generate.stamped(again)) == path.read_bytes()
+    with pytest.raises(RequestError, match="has none, so it cannot be replayed"):
+        verbs.replay(music)
+
+
+def test_replay_wants_the_model_that_made_it(tmp_path):
+    made = verbs.compose(model=Random(densities=(1.0,)), bars=1, seed=1)[0]
+    assert made.request.model == "random"
+    gone = made.request.replace(model="mine.partimento", model_hash="ab" * 32)
+    path = tmp_path / "g.mid"
+    formats.write(generate.stamped(type(made)(**{**made.__dict__, "request": gone})), path)
+    with pytest.raises(RequestError, match=r"made by the checkpoint mine\.partimento, which is not here"):
+        verbs.replay(path)
+    with pytest.raises(RequestError, match="with sha256 abababababab"):
+        verbs.replay(path, model="random")
+    formats.write(generate.stamped(type(made)(**{**made.__dict__, "request": made.request.replace(model=None)})), path)
+    with pytest.raises(RequestError, match="does not say which model made it"):
+        verbs.replay(path)
+
+
+def test_forty_tracks_in_and_out(tmp_path):
+    rows = [(i * 120, 240, 40 + i, 80, i) for i in range(40)]
+    source = Score.from_rows(rows, end=1920 * 4, tracks=tuple(Track(f"part {i}", i) for i in range(40)))
+    path = tmp_path / "forty.mid"
+    formats.write(source, path)
+    result = verbs.infill(path, bars="2-3", tracks="part 7", model="random", seed=1)[0]
+    back = formats.read(verbs.write([result], tmp_path / "out.mid")[0])
+    assert [t.name for t in back.tracks] == [t.name for t in source.tracks]
+    assert set(np.unique(back.track[back.onset >= 1920]).tolist()) <= set(range(40))
+
+
+def test_a_target_under_a_file_is_refused(tmp_path):
+    (tmp_path / "file").write_text("x")
+    for out in (tmp_path / "file" / "a.mid", tmp_path / "file" / "folder"):
+        with pytest.raises(WriteError, match="the target must be a folder that can be written"):
+            verbs.write(verbs.compose(model="random", bars=1, seed=1), out)
+    assert json.dumps([p.name for p in tmp_path.iterdir()]) == '["file"]'
+
+
+def test_all_errors_are_of_one_family():
+    assert issubclass(RequestError, PartimentoError)
+    assert issubclass(RequestError, ValueError)
