@@ -37,8 +37,8 @@ _draw = _options(
     click.option("--seed", type=int, help="The same seed gives the same bytes; drawn and told when not given."),
     click.option("--model", default="markov", show_default=True,
                  help="A family, a checkpoint file, or package.module:Class."),
-    click.option("--temperature", type=float, default=1.0, show_default=True, help="Above 1 wilder, below 1 safer."),
-    click.option("--top-p", type=float, default=1.0, show_default=True, help="Keep the likeliest share of choices."),
+    click.option("--temperature", type=float, help="Above 1 wilder, below 1 safer [what suits the family]."),
+    click.option("--top-p", type=float, help="Keep the likeliest share of choices [what suits the family]."),
     click.option("--tries", type=int, help="Attempts a piece, the best is taken [24 with targets, else 1]."),
 )
 _facts = _options(

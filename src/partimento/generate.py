@@ -28,6 +28,10 @@ from partimento.score import BoolArray, Score, Text, Track
 TRIES_WITH_TARGETS = 24
 RETRIES = 8
 STAMP = "partimento "
+_DEFAULTS: dict[str, dict[str, object]] = {
+    "compose": {"bars": 16, "meter": "4/4", "tempo": 120.0, "tracks": ("piano",)}, "continue": {"bars": 8},
+    "harmonize": {"tracks": ("piano",)}, "vary": {"strength": 0.5},
+}
 Ticks = npt.NDArray[np.int64]
 
 
@@ -76,29 +80,31 @@ def _resolve(request: Request, model: Model, source: Score | None) -> Request:
     """Open facts filled in: in the style learnt, then by the house's defaults; and the input put inside."""
     suggested = model.suggest(request, generator(request.seed, 0, 2))
     if request.verb != "compose":
-        suggested = request.replace(tracks=suggested.tracks if request.verb == "harmonize" else request.tracks)
-    defaults: dict[str, object] = {}
-    if request.verb == "compose":
-        defaults = {"bars": 16, "meter": "4/4", "tempo": 120.0, "tracks": ("piano",)}
-    elif request.verb == "continue":
-        defaults = {"bars": 8}
-    elif request.verb == "harmonize":
-        defaults = {"tracks": ("piano",)}
-    elif request.verb == "vary":
-        defaults = {"strength": 0.5}
+        suggested = request.replace(tracks=suggested.tracks if request.verb == "harmonize" else request.tracks,
+                                    temperature=suggested.temperature, top_p=suggested.top_p)
+    defaults: dict[str, object] = {"temperature": 1.0, "top_p": 1.0, **_DEFAULTS.get(request.verb, {})}
     missing = {k: v for k, v in defaults.items() if getattr(suggested, k) in (None, ())}
     packed = pack_score(source) if source is not None else None
     return suggested.replace(**missing, input=packed)
 
 
 class Candidate(NamedTuple):
-    """One finished attempt: the whole piece, its new notes, pitches moved to hold the facts, and how far it is off."""
+    """One finished attempt: the whole piece, its new notes, pitches moved to hold the facts, and how far it is off.
+
+    `distance` is in tolerances of the targets; `broken` counts the facts that do not hold.
+    """
 
     score: Score
     new: BoolArray
     moved: int
     distance: float
+    broken: int
     degenerate: bool
+
+    @property
+    def poor(self) -> bool:
+        """Whether another attempt is called for."""
+        return self.degenerate or self.broken > 0
 
 
 def _one(request: Request, model: Model, source: Score | None) -> Result:
@@ -114,10 +120,10 @@ def _one(request: Request, model: Model, source: Score | None) -> Result:
     tries = request.tries or (TRIES_WITH_TARGETS if targets else 1)
     found = _candidates(request, model, made, targets, [(1, t) for t in range(tries)])
     retries = 0
-    while all(c.degenerate for c in found) and retries < RETRIES:
+    while all(c.poor for c in found) and retries < RETRIES:
         found += _candidates(request, model, made, targets, [(4, retries)])
         retries += 1
-    best = min(found, key=lambda c: (c.degenerate, c.distance))  # the first of equals
+    best = min(found, key=lambda c: (c.degenerate, c.broken, c.distance))  # the first of equals
     notes = _told(best, retries, tries)
     return Result(best.score, request, _rows(request, made, best, targets), best.new, made.blanks.regions, notes,
                   retries, best.moved, platform_string(__version__))
@@ -131,8 +137,8 @@ def _candidates(request: Request, model: Model, made: Canvas, targets: list[_Tar
     for fresh in model.fill(made.around, made.blanks, request, rngs) if blank else [made.around.without_notes()]:
         score, new, moved = _finish(fresh, made, request)
         distance = sum(target.distance(score) for target in targets)
-        distance += sum(not verdict.ok for _, verdict in _verdicts(request, made, score, new)) * 100.0
-        out.append(Candidate(score, new, moved, distance, _degenerate(score, new, made)))
+        broken = sum(not verdict.ok for _, verdict in _verdicts(request, made, score, new))
+        out.append(Candidate(score, new, moved, distance, broken, _degenerate(score, new, made)))
     return out
 
 
@@ -147,7 +153,8 @@ def _finish(fresh: Score, made: Canvas, request: Request) -> tuple[Score, BoolAr
     chords = score.chords if request.chords else ()
     if key is None and not chords:
         return score, is_new, 0
-    mended, moved = controls.mend_facts(score, key, chords, is_new, track_ranges(around, request), made.finished)
+    mended, moved = controls.mend_facts(score, key, chords, is_new, track_ranges(around, request), made.finished,
+                                        shorten=request.open == "all")
     if moved:
         new = _clip(mended.select(_which_not(mended, kept)), kept, blanks, track_ranges(around, request))
         score = kept.with_notes_of(new)
@@ -248,7 +255,8 @@ def _verdicts(request: Request, made: Canvas, score: Score, new: BoolArray) -> l
     out = []
     if request.key:
         notes = None if request.verb == "compose" else new
-        verdict = controls.key_holds(score, theory.parse_key(request.key), notes=notes, finished=made.finished)
+        verdict = controls.key_holds(score, theory.parse_key(request.key), notes=notes, finished=made.finished,
+                                     chords=score.chords if request.chords else ())
         out.append(("key", verdict))
     if request.chords:
         out.append(("chords", controls.chords_hold(score, score.chords, notes=new)))
@@ -289,8 +297,8 @@ def _same_tracks(asked: Sequence[str], got: Sequence[Track]) -> bool:
 def _told(best: Candidate, retries: int, tries: int) -> tuple[str, ...]:
     notes = []
     if retries:
-        notes.append(f"{retries} attempt{'s' if retries > 1 else ''} fell to one note or to nothing and "
-                     "were made again with a new sub-seed")
+        notes.append(f"{retries} attempt{'s' if retries > 1 else ''} more, each with a new sub-seed, since the first "
+                     "fell to one note or to nothing, or could not hold a fact")
     if best.degenerate:
         notes.append("every attempt fell to one note or to nothing: give the model more music, or raise --temperature")
     if tries > 1:

@@ -199,7 +199,7 @@ class Score:
             _check_column(name, column)
         if self.ticks_per_quarter < 1:
             raise RequestError(f"ticks_per_quarter must be at least 1; got {self.ticks_per_quarter}")
-        order = np.lexsort([columns[c] for c in ("velocity", "duration", "pitch", "track", "onset")])
+        order = _canonical([columns[c] for c in ("onset", "track", "pitch", "duration", "velocity")])
         for name, column in columns.items():
             put(self, name, _frozen(column[order]))
         last = int((self.onset.astype(np.int64) + self.duration).max()) if n else 0
@@ -392,6 +392,18 @@ class Score:
 
     def _repr_html_(self) -> str | None:
         return display_hook(self) if display_hook else None
+
+
+def _canonical(keys: list[npt.NDArray[Any]]) -> npt.NDArray[np.intp]:
+    """The order that sorts by the keys, the first one first: one sort of packed keys where they fit into 63 bits."""
+    packed, room = np.zeros(len(keys[0]), np.int64), 1
+    for key in keys:
+        width = int(key.max(initial=0)) + 1
+        room *= width
+        if room >= 2**63 or key.min(initial=0) < 0:
+            return np.lexsort(keys[::-1])
+        packed = packed * width + key
+    return packed.argsort(kind="stable")
 
 
 def _from_zero(entries: Iterable[Any], default: Any) -> tuple[Any, ...]:

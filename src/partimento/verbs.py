@@ -49,8 +49,8 @@ def choose_model(model: Model | str | os.PathLike[str] = "markov") -> Chosen:
 def compose(*, model: Model | str = "markov", bars: int | None = None, meter: str | None = None,
             tempo: float | None = None, key: str | None = None, tracks: str | Sequence[str] = (),
             chords: str | None = None, ranges: Mapping[str, str] | None = None,
-            targets: Mapping[str, float] | None = None, loop: bool = False, temperature: float = 1.0,
-            top_p: float = 1.0, tries: int | None = None, seed: int | None = None, count: int = 1) -> list[Result]:
+            targets: Mapping[str, float] | None = None, loop: bool = False, temperature: float | None = None,
+            top_p: float | None = None, tries: int | None = None, seed: int | None = None, count: int = 1) -> list[Result]:
     """New pieces out of nothing but what is asked; what is left open is filled in the style learnt.
 
     >>> [r.score.n_bars for r in compose(model="random", bars=4, meter="3/4", seed=1, count=2)]
@@ -65,7 +65,7 @@ def compose(*, model: Model | str = "markov", bars: int | None = None, meter: st
 def continue_(music: Music, *, model: Model | str = "markov", bars: int | None = None, meter: str | None = None,
               tempo: float | None = None, key: str | None = None, tracks: str | Sequence[str] = (),
               chords: str | None = None, ranges: Mapping[str, str] | None = None,
-              targets: Mapping[str, float] | None = None, temperature: float = 1.0, top_p: float = 1.0,
+              targets: Mapping[str, float] | None = None, temperature: float | None = None, top_p: float | None = None,
               tries: int | None = None, seed: int | None = None, count: int = 1, input_meter: str | None = None,
               input_downbeat: float | None = None) -> list[Result]:
     """The piece with `bars` more bars; a part-filled last bar is completed first. `tracks`: only these go on."""
@@ -78,7 +78,7 @@ def continue_(music: Music, *, model: Model | str = "markov", bars: int | None =
 def infill(music: Music, *, bars: str, model: Model | str = "markov", tracks: str | Sequence[str] = (),
            open: str = "all", key: str | None = None, chords: str | None = None,
            ranges: Mapping[str, str] | None = None, targets: Mapping[str, float] | None = None,
-           temperature: float = 1.0, top_p: float = 1.0, tries: int | None = None, seed: int | None = None,
+           temperature: float | None = None, top_p: float | None = None, tries: int | None = None, seed: int | None = None,
            count: int = 1, input_meter: str | None = None, input_downbeat: float | None = None) -> list[Result]:
     """The piece with the place `bars` (``5-8``, ``5.3-8``) written anew in `tracks`; open ``pitch``: rhythm stays."""
     request = Request(verb="infill", place=bars, tracks=_names(tracks), open=open, key=key, chords=chords,
@@ -89,7 +89,7 @@ def infill(music: Music, *, bars: str, model: Model | str = "markov", tracks: st
 
 def harmonize(music: Music, *, model: Model | str = "markov", tracks: str | Sequence[str] = (),
               key: str | None = None, chords: str | None = None, ranges: Mapping[str, str] | None = None,
-              targets: Mapping[str, float] | None = None, temperature: float = 1.0, top_p: float = 1.0,
+              targets: Mapping[str, float] | None = None, temperature: float | None = None, top_p: float | None = None,
               tries: int | None = None, seed: int | None = None, count: int = 1, input_meter: str | None = None,
               input_downbeat: float | None = None) -> list[Result]:
     """The melody with `tracks` added to it (a track that is there already is written anew)."""
@@ -101,7 +101,7 @@ def harmonize(music: Music, *, model: Model | str = "markov", tracks: str | Sequ
 def vary(music: Music, *, strength: float = 0.5, model: Model | str = "markov", tracks: str | Sequence[str] = (),
          open: str = "all", key: str | None = None, chords: str | None = None,
          ranges: Mapping[str, str] | None = None, targets: Mapping[str, float] | None = None,
-         temperature: float = 1.0, top_p: float = 1.0, tries: int | None = None, seed: int | None = None,
+         temperature: float | None = None, top_p: float | None = None, tries: int | None = None, seed: int | None = None,
          count: int = 1, input_meter: str | None = None, input_downbeat: float | None = None) -> list[Result]:
     """The piece with a share `strength` of its notes let go and written anew; 0 is the input."""
     request = Request(verb="vary", strength=strength, tracks=_names(tracks), open=open, key=key, chords=chords,

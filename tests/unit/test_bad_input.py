@@ -53,7 +53,8 @@ def music(tmp_path) -> Path:
 
 
 BAD_FILES = {
-    "page.mid": HTML, "empty.mid": b"", "short.mid": b"MThd\0\0\0\6\0\1", "no-tracks.mid": b"MThd\0\0\0\6\0\1\0\0\1\xe0",
+    "page.mid": HTML, "empty.mid": b"", "short.mid": b"MThd\0\0\0\6\0\1",
+    "no-tracks.mid": b"MThd\0\0\0\6\0\1\0\0\1\xe0",
     "noise.mid": np.random.Generator(np.random.PCG64(5)).bytes(1_000_000), "words.txt": b"la la la",
     "sound.mid": b"RIFF\x24\0\0\0WAVEfmt ",
 }
@@ -243,7 +244,8 @@ def test_a_full_disk_leaves_what_was_there(refused, tmp_path, monkeypatch, suffi
         def __exit__(self, *_):
             self.file.close()
 
-    monkeypatch.setattr(files, "open", lambda path, mode: Full(open(path, mode)), raising=False)
+    opened = open
+    monkeypatch.setattr(files, "open", lambda path, mode: Full(opened(path, mode)), raising=False)
     line = refused("compose", "--model", "random", "--bars", 1, "--tracks", "flute", "-o", old)
     assert "No space left on device" in line
     assert old.read_bytes() == b"what was there"

@@ -124,8 +124,8 @@ def test_replay_says_when_the_notes_are_others(shell):
 
 
 def test_input_meter_and_downbeat(shell, music):
-    code, out, _ = shell("infill", music, "--bars", "0", "--input-meter", "3/4", "--input-downbeat", 1,
-                         "--model", "random", "--seed", 1, "-o", "a.mid", "--quiet")
+    code, _, _ = shell("infill", music, "--bars", "0", "--input-meter", "3/4", "--input-downbeat", 1,
+                       "--model", "random", "--seed", 1, "-o", "a.mid", "--quiet")
     assert code == 0
     score, old = formats.read("a.mid"), formats.read(music)
     assert score.meters == (Meter(0, 3, 4), Meter(480, 3, 4))

@@ -175,7 +175,7 @@ def test_bad_columns_are_refused_in_one_sentence(columns, says):
 
 
 def test_more_bars_than_can_be_worked_on_are_refused():
-    with pytest.raises(RequestError, match="at most 1000000 bars.*--input-meter"):
+    with pytest.raises(RequestError, match=r"at most 1000000 bars.*--input-meter"):
         _ = Score(end=2**31 - 1, ticks_per_quarter=1, meters=(Meter(0, 1, 4),)).n_bars
 
 

@@ -9,7 +9,6 @@ import math
 import os
 import zlib
 from collections import defaultdict
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,6 +30,7 @@ LONGEST = 3600.0  # seconds of music in one file
 LONGEST_TAIL = 12.0  # seconds that may sound after the end
 WET = 0.03  # of the reverb: its impulse response has this root energy; about −13 dB beside the dry sound of a song
 REVERB_SECONDS = 1.4
+VELOCITY_STEP = 4  # velocities so near have one timbre where the soundfont makes it depend on velocity; level is exact
 
 
 class _Strike(NamedTuple):
@@ -124,12 +124,13 @@ def _strikes(play: Performance, bank: Bank) -> dict[tuple[Tone, Shape], list[_St
         preset = bank.preset(program, channel.is_drum)
         for index in sounding(preset, pitch, velocity):
             known: tuple[Any, ...] = (preset, index, pitch)
-            controllers: Mapping[int, int] = {}
+            touch, controllers = velocity, {}
             if depends(preset, index):
+                touch = min(velocity // VELOCITY_STEP * VELOCITY_STEP + VELOCITY_STEP // 2, 127)
                 controllers = channel.controllers_at(onset)
-                known += (velocity, *sorted(controllers.items()))
+                known += (touch, *sorted(controllers.items()))
             if known not in voices:
-                voices[known] = sf_voice.make_voice(bank, bank.zones(preset)[index], pitch, velocity, controllers)
+                voices[known] = sf_voice.make_voice(bank, bank.zones(preset)[index], pitch, touch, controllers)
             voice = voices[known]
             if voice is None:
                 continue

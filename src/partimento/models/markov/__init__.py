@@ -28,6 +28,7 @@ from partimento.errors import ModelError, nearest
 from partimento.models.base import Arrays, LogProb, Model, Piece, Progress, Reason, Report, Rng
 from partimento.models.markov import views
 from partimento.models.markov.explain import reason
+from partimento.models.markov.harmony import Harmony, count_chords
 from partimento.models.markov.learn import STAGES, Rows, add_part, parts_of
 from partimento.models.markov.part import LONG, SIZES
 from partimento.models.markov.sheet import (
@@ -38,6 +39,7 @@ from partimento.models.markov.sheet import (
     keys_of,
     roles_of,
     snapped,
+    with_passing_voices,
     written_key_fits,
 )
 from partimento.models.markov.write import Drawing, Page, Weighing
@@ -46,6 +48,8 @@ from partimento.sampling import draw, generator
 from partimento.score import Score, Track
 
 GIVEN = ("before", "all")
+HARMONIES = 4000          # rows of the chord chain that are kept, the commonest first
+CALM, LIKELY = 0.9, 0.9   # temperature and top-p where none is asked: the tails of smoothing are not music
 HELD_OUT = 10             # one piece in so many teaches the weights of the views
 
 
@@ -57,6 +61,7 @@ class MarkovConfig:
     looks at. `normalise`: count pitches as degrees of the key; `transpositions`: in how many keys each piece is
     counted (1 its own, 12 all). `given`: whether a part is learnt given the parts written `before` it, `all` others, or both.
     `discount` and `strength` of the smoothing; `prune`: contexts of two and more columns seen fewer times are dropped.
+    `caution`: the least likely share of every choice, which a draw leaves alone (likelihood does not).
     """
 
     order: int = 4
@@ -68,10 +73,11 @@ class MarkovConfig:
     discount: float = 0.8
     strength: float = 1.0
     prune: int = 1
+    caution: float = 0.1
 
     def __post_init__(self) -> None:
         for name, low, high in (("order", 0, 6), ("grid", 1, 24), ("transpositions", 1, 12), ("discount", 0.01, 0.99),
-                                ("strength", 0.01, 100), ("prune", 1, 1000)):
+                                ("strength", 0.01, 100), ("prune", 1, 1000), ("caution", 0, 0.9)):
             if not low <= getattr(self, name) <= high:
                 raise ModelError(f"{name} must lie in {low}..{high}; got {getattr(self, name):g}")
         for name, known in (("senses", views.SENSES), ("given", GIVEN)):
@@ -131,7 +137,7 @@ class Markov(Model):
             raise ModelError("the markov family counts all its pieces at once; fit it on the old and the new together")
         stages = self._mixtures()
         rows = {stage: Rows(mixture) for stage, mixture in stages.items()}
-        tables: dict[str, Counter[Any]] = {name: Counter() for name in ("meter", "tempo", "key", "tracks")}
+        tables: dict[str, Counter[Any]] = {name: Counter() for name in ("meter", "tempo", "key", "tracks", "harmony")}
         low = -((self.config.transpositions - 1) // 2)
         transpositions = range(low, low + self.config.transpositions)
         known = list(pieces) if not hasattr(pieces, "__len__") else pieces
@@ -151,7 +157,7 @@ class Markov(Model):
             if report is not None and not stopped:
                 report(Progress(f"counting {stage}", i + 1, len(STAGES)))
         self._stages = stages
-        self._tables = {name: [[*_plain(value), count] for value, count in counter.most_common(200)]
+        self._tables = {name: [[*_plain(value), count] for value, count in counter.most_common(HARMONIES if name == "harmony" else 200)]
                         for name, counter in tables.items()}
         self._tables["parts"] = sorted({int(code) for code in np.unique(np.concatenate(rows["rhythm"].columns["part"]))})
         return self
@@ -160,7 +166,8 @@ class Markov(Model):
              transpositions: Sequence[int]) -> None:
         frame = Frame(score, self.config.grid)
         notes, _ = snapped(score, self.config.grid)
-        roles = roles_of(score.tracks, notes)
+        notes = with_passing_voices(score.tracks, notes, frame.steps)
+        roles = roles_of(score.tracks, notes, frame.steps)
         filled = set(np.unique(notes.track).tolist())
         default = None if written_key_fits(score) else heard_key(score) or (0, 0)
         keys = keys_of(frame, default if self.config.normalise else (0, 0))
@@ -171,6 +178,7 @@ class Markov(Model):
         tables["meter"][f"{meter.numerator}/{meter.denominator}"] += 1
         tables["tempo"][round(score.tempos[0].bpm)] += 1
         tables["key"][default or (int(keys[0][0]), int(keys[1][0]))] += 1
+        count_chords(tables["harmony"], score)
         tables["tracks"][tuple(_instrument(score.tracks[i]) for i in sorted(filled))] += 1
 
     # --- composing -------------------------------------------------------------------------------------------
@@ -190,7 +198,7 @@ class Markov(Model):
             key = self._key(page)
             if key is None and self.config.normalise:
                 key = self._keys()[draw([weight for _, weight in self._key_weights()], rng.random())]
-            pen = Drawing(rng, request.temperature, request.top_p)
+            pen = Drawing(rng, request.temperature, request.top_p * (1 - self.config.caution))
             out.append(page.fill(self._stages, self._codes(), key, pen))
         return out
 
@@ -254,6 +262,10 @@ class Markov(Model):
         if not self.fitted:
             return request
         changes: dict[str, Any] = {}
+        if request.temperature is None:
+            changes["temperature"] = CALM
+        if request.top_p is None:
+            changes["top_p"] = LIKELY
         if request.bars is None:
             changes["bars"] = 16
         for name in ("meter", "tempo", "tracks", "key"):
@@ -261,7 +273,13 @@ class Markov(Model):
             drawn = table[draw([row[-1] for row in table], rng.random())][:-1]
             if getattr(request, name) in (None, ()):
                 changes[name] = _fact(name, drawn)
-        return request.replace(**{k: v for k, v in changes.items() if v is not None})
+        request = request.replace(**{k: v for k, v in changes.items() if v is not None})
+        if request.verb == "compose" and request.chords is None and request.key and request.bars:
+            key = theory.parse_key(request.key)
+            harmony = Harmony(self._tables.get("harmony", ()))
+            chords = harmony.draw(key.tonic, key.mode == "minor", request.bars, rng, closed=not request.loop)
+            request = request.replace(chords=chords)
+        return request
 
     # --- saving ----------------------------------------------------------------------------------------------
 

@@ -54,7 +54,7 @@ def bar_chords(score: Score) -> tuple[int, int, list[int]]:
     return key.tonic, int(key.mode == "minor"), np.where(weights.sum(axis=1) > 0, best, BEFORE).tolist()
 
 
-def count(counts: Counts, score: Score) -> None:
+def count_chords(counts: Counts, score: Score) -> None:
     """Add the chords of one piece to `counts`: (mode, place in the phrase, chord before last, last chord, chord)."""
     _, mode, chords = bar_chords(score)
     line = [BEFORE, BEFORE, *chords]
@@ -64,7 +64,7 @@ def count(counts: Counts, score: Score) -> None:
 
 
 class Harmony:
-    """The chain: drawn from rows (mode, place, before, last, chord, count) as `count` gathers them."""
+    """The chain: drawn from rows (mode, place, before, last, chord, count) as `count_chords` gathers them."""
 
     def __init__(self, rows: Iterable[Sequence[int]]) -> None:
         self._rows = [tuple(int(value) for value in row) for row in rows]

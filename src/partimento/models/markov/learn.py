@@ -27,6 +27,7 @@ from partimento.models.markov.part import (
     within,
 )
 from partimento.models.markov.sheet import (
+    DRUMS,
     WRITTEN_IN_ORDER,
     Around,
     Frame,
@@ -93,7 +94,7 @@ def writing_order(roles: Sequence[int], tracks: Sequence[int] | range) -> list[i
 
 def heard(notes: Notes, tracks: Sequence[int], roles: Sequence[int]) -> Notes:
     """The notes of those tracks that say something about pitch."""
-    return notes.where(np.isin(notes.track, [t for t in tracks if roles[t] != 7]))
+    return notes.where(np.isin(notes.track, [t for t in tracks if roles[t] != DRUMS]))
 
 
 def add_part(rows: dict[str, Rows], part: Part, own: Notes, piece: int, transpositions: Sequence[int]) -> None:

@@ -8,7 +8,18 @@ import numpy as np
 import numpy.typing as npt
 
 from partimento.counting import MISSING
-from partimento.models.markov.sheet import BASS, DEGREES, LINES, Around, Frame, Ints, Notes, Places
+from partimento.models.markov.sheet import (
+    ACCOMPANIMENT,
+    BASS,
+    DEGREES,
+    DRUMS,
+    LINES,
+    Around,
+    Frame,
+    Ints,
+    Notes,
+    Places,
+)
 
 Columns = dict[str, npt.NDArray[Any]]
 SIZES = 32                # most notes at once
@@ -35,12 +46,12 @@ class Part(NamedTuple):
     @property
     def is_drum(self) -> bool:
         """Whether the part is a drum kit."""
-        return self.role == 7
+        return self.role == DRUMS
 
     @property
     def bottom_first(self) -> bool:
         """Whether the lowest line of its chords is written first."""
-        return self.role in (BASS, 5)
+        return self.role in (BASS, ACCOMPANIMENT)
 
     def degrees(self, pitch: npt.NDArray[Any], step: npt.NDArray[Any]) -> Ints:
         """Pitches at grid steps as degrees of the local key; what is missing stays missing."""

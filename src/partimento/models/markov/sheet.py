@@ -22,14 +22,15 @@ Ints = npt.NDArray[np.int64]
 Places = dict[str, npt.NDArray[np.int16]]
 
 DEGREES = 140             # pitches 0–127, up to 6 semitones either way
-LEAD, BASS, LOWER, UPPER, CHORDS, ACCOMPANIMENT, KEYBOARD, DRUMS = range(8)
-ROLE_NAMES = ("lead", "bass", "lower inner part", "upper inner part", "chords on top", "accompaniment", "keyboard", "drums")
-WRITTEN_IN_ORDER = (LEAD, CHORDS, KEYBOARD, BASS, ACCOMPANIMENT, LOWER, UPPER, DRUMS)
+LEAD, BASS, LOWER, UPPER, CHORDS, ACCOMPANIMENT, KEYBOARD, DRUMS, PASSING = range(9)
+ROLE_NAMES = ("lead", "bass", "lower inner part", "upper inner part", "chords on top", "accompaniment", "keyboard", "drums",
+              "passing part")
+WRITTEN_IN_ORDER = (LEAD, CHORDS, KEYBOARD, BASS, ACCOMPANIMENT, LOWER, UPPER, PASSING, DRUMS)
 # What an unseen kind of part is written like, the nearest first.
 STAND_INS = {
     LEAD: (UPPER, CHORDS, KEYBOARD), BASS: (ACCOMPANIMENT, LOWER, KEYBOARD), LOWER: (UPPER, BASS), UPPER: (LOWER, LEAD),
     CHORDS: (KEYBOARD, LEAD, ACCOMPANIMENT), ACCOMPANIMENT: (KEYBOARD, BASS, CHORDS),
-    KEYBOARD: (CHORDS, ACCOMPANIMENT, LEAD), DRUMS: (),
+    KEYBOARD: (CHORDS, ACCOMPANIMENT, LEAD), PASSING: (UPPER, LOWER, LEAD), DRUMS: (),
 }
 
 
@@ -145,24 +146,50 @@ _BASS_PROGRAMS = frozenset([*range(32, 40), 42, 43, 57, 58, 67, 70])
 _VOICES = {"soprano": LEAD, "melody": LEAD, "vocal": LEAD, "lead": LEAD, "alto": UPPER, "tenor": LOWER, "bass": BASS}
 
 
-def roles_of(tracks: Sequence[Track], notes: Notes) -> list[int]:
-    """The role of every track: from its notes where it has at least 8, else from its name and instrument."""
-    chord, height = {}, {}
+def roles_of(tracks: Sequence[Track], notes: Notes, steps: int) -> list[int]:
+    """The role of every track: from its notes where each has at least 8, else from names and instruments."""
+    chord, height, silent = {}, {}, set()
     for i, track in enumerate(tracks):
-        own = notes.track == i
-        if own.sum() >= 8 and not track.is_drum:
-            chord[i] = own.sum() / len(np.unique(notes.onset[own]))
-            height[i] = float(notes.pitch[own].mean())
-    out = [DRUMS if track.is_drum else -1 for track in tracks]
+        own = notes.where(notes.track == i)
+        if len(own.onset) >= 8 and not track.is_drum:
+            onsets = np.unique(own.onset)
+            chord[i] = len(own.onset) / len(onsets)
+            height[i] = float(own.pitch.mean())
+            if float((own.end - own.onset).sum()) / chord[i] < steps / 2:
+                silent.add(i)
+    out = [DRUMS if track.is_drum else PASSING for track in tracks]
     pitched = [i for i, track in enumerate(tracks) if not track.is_drum]
-    if all(i in height for i in pitched):
-        for i in pitched:
-            out[i] = _role_heard(i, chord, height)
+    if height and all(i in height for i in pitched):
+        steady = {i: h for i, h in height.items() if i not in silent} or height
+        for i in steady:
+            out[i] = _role_heard(i, chord, steady)
         _share_inner(out, height)
         return out
     for i in pitched:
         out[i] = _role_named(i, tracks, pitched, out)
     return out
+
+
+def with_passing_voices(tracks: Sequence[Track], notes: Notes, steps: int) -> Notes:
+    """Notes with each track that is mostly silent put into the steady one of its program that lies nearest.
+
+    Engravers give a staff's second voice a track of its own; a player hears one part.
+    """
+    roles = roles_of(tracks, notes, steps)
+    height = {i: float(notes.pitch[notes.track == i].mean()) for i in np.unique(notes.track).tolist()}
+    track = notes.track.copy()
+    for i, role in enumerate(roles):
+        hosts = [k for k in height if roles[k] not in (PASSING, DRUMS) and tracks[k].program == tracks[i].program]
+        if role == PASSING and i in height and hosts:
+            track[notes.track == i] = min(hosts, key=lambda k: abs(height[k] - height[i]))
+    if np.array_equal(track, notes.track):
+        return notes
+    order = np.lexsort((-notes.end, notes.pitch, track, notes.onset))
+    notes = notes._replace(track=track).where(order)
+    same = np.zeros(len(order), bool)
+    same[1:] = [a == b for a, b in zip(zip(notes.onset[1:], notes.track[1:], notes.pitch[1:], strict=True),
+                                       zip(notes.onset, notes.track, notes.pitch, strict=False), strict=False)]
+    return notes.where(~same)
 
 
 def _role_heard(i: int, chord: Mapping[int, float], height: Mapping[int, float]) -> int:

@@ -103,7 +103,7 @@ class Page:
         self.fixed = pitch_only[self.index]             # rhythm and length stand, only the pitch is open
         self.content = notes
         self.legal = Legal(around, request)
-        self.roles = roles_of(around.tracks, self.kept)
+        self.roles = roles_of(around.tracks, self.kept, self.frame.steps)
         self.count = len(notes.onset)
 
     def parts(self, codes: Mapping[tuple[int, int], int], key: tuple[int, int] | None) -> list[tuple[Part, list[int]]]:
