@@ -20,14 +20,14 @@ from partimento.score import Score
 if TYPE_CHECKING:
     from partimento.formats import read, write
     from partimento.request import Blanks, Region, Request, Result
-    from partimento.train import train
+    from partimento.training import train
     from partimento.verbs import compose, continue_, harmonize, infill, replay, vary
 
 __all__ = ["Blanks", "PartimentoError", "Region", "Request", "Result", "Score", "__version__", "compose", "continue_",
            "harmonize", "infill", "read", "replay", "train", "vary", "write"]
 
 _HOME = {"Blanks": "request", "Region": "request", "Request": "request", "Result": "request", "read": "formats",
-         "write": "formats", "train": "train", "compose": "verbs", "continue_": "verbs", "harmonize": "verbs",
+         "write": "formats", "train": "training", "compose": "verbs", "continue_": "verbs", "harmonize": "verbs",
          "infill": "verbs", "replay": "verbs", "vary": "verbs"}
 
 

@@ -7,12 +7,15 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from partimento import __version__
 from partimento.errors import PartimentoError, RequestError, WriteError
+
+if TYPE_CHECKING:
+    from partimento.models.base import Progress
 
 Command = Callable[..., None]
 _SIGN = {True: "+", False: "!", None: "·"}
@@ -211,19 +214,13 @@ def train(folder: str, model: str, out: str | None, settings: Sequence[str], lic
           seed: int, workers: int | None, max_notes: int, input_meter: str | None, input_downbeat: float | None,
           as_json: bool, quiet: bool) -> None:
     """Learn from a FOLDER of music (or one song) and write a checkpoint to compose with."""
-    from partimento.train import train as learn
-    from partimento.models.base import Progress
+    from partimento.training import train as learn
 
     target = Path(out) if out else Path(f"{Path(folder).resolve().stem}.partimento")
     bar = _Bar(as_json, quiet)
-
-    def report(progress: Progress) -> bool:
-        bar.show(progress.stage, progress.done, progress.total)
-        return True
-
     done = learn(Path(folder), model=model, out=target, settings=_pairs(settings, "--set"), licence=licence,
                           valid_share=valid_share, seed=seed, workers=workers, max_notes=max_notes,
-                          input_meter=input_meter, input_downbeat=input_downbeat, report=report)
+                          input_meter=input_meter, input_downbeat=input_downbeat, report=bar.report)
     bar.close()
     if as_json:
         corpus, likelihood = done.corpus, done.likelihood
@@ -244,10 +241,16 @@ def train(folder: str, model: str, out: str | None, settings: Sequence[str], lic
 def inspect(path: str, licence: str | None, max_notes: int, input_meter: str | None, input_downbeat: float | None,
             as_json: bool, quiet: bool) -> None:
     """What is in a FILE, a folder of music, or a checkpoint."""
-    from partimento import data
+    from partimento import checkpoint, data
 
+    if Path(path).suffix == checkpoint.SUFFIX:
+        found = checkpoint.about_checkpoint(path)
+        _say(found, as_json, checkpoint.about_text(found))
+        return
+    bar = _Bar(as_json, quiet)
     found = data.inspect(Path(path), licence=licence, max_notes=max_notes, input_meter=input_meter,
-                         input_downbeat=input_downbeat)
+                         input_downbeat=input_downbeat, progress=bar.report)
+    bar.close()
     _say(found, as_json, data.format_text(found))
 
 
@@ -441,6 +444,11 @@ class _Bar:
             _line = {"stage": stage, "done": done, "total": total}
             click.echo(json.dumps(_line) if self._json else f"{stage}: {done}/{total}", err=not self._json)
         self._stage, self._shown = stage, tenth
+
+    def report(self, progress: Progress) -> bool:
+        """What a reading or a fit calls; it always goes on (Ctrl-C stops)."""
+        self.show(progress.stage, progress.done, progress.total)
+        return True
 
     def close(self) -> None:
         """End the bar on its line."""

@@ -11,7 +11,8 @@ Y. W. Teh's hierarchical Pitman–Yor view of it adds (ACL 2006):
     P(x | c) = (n(c, x) − d) / (n(c) + s) + (s + d·kinds(c)) / (n(c) + s) · P(x | shorter c)
 
 where below the longest context n counts in how many longer contexts x was seen. A `Mixture` adds views with weights
-learnt on pieces held out (expectation–maximisation), twice: over all views, and over the *plain* ones that do without
+learnt on pieces held out: a view's weight is what its kind of line gives it, times what the depth and the number of
+sightings of the context it found are worth. They are learnt twice: over all views, and over the *plain* ones that do without
 memory. What the plain ones give is a conditional distribution of the next symbol given the line's own last symbols, so
 everything about a line can be had exactly: its probability, a draw of the next symbol, and, by backward values over the
 stored contexts, a draw of a whole line that must meet pinned symbols.
@@ -40,6 +41,7 @@ MATCHES = (1, 2, 3, 4, 6, 8, 12, 16)   # lengths of match told apart; `match` is
 _PAD = 32767              # a view has no column this deep
 SHIFT = 32768            # values are kept as value + SHIFT in 16 bits
 _BLOCK = 1024             # rows handled at once
+_SIGHTINGS = (1, 3, 10)   # a context seen so often is trusted more
 _LISTENERS = 20_000       # at most so many rows held out teach the weights
 _REMEMBERED = 1 << 25     # floats of remembered distributions
 
@@ -86,6 +88,7 @@ class _Level(NamedTuple):
     count: npt.NDArray[np.int32]    # [m]
     gain: Floats        # [m] what an entry adds
     rest: Floats        # [n] the share of the shorter context
+    trust: Ints         # [n] depth and number of sightings in one number, which says how far to trust it
 
 
 class Distribution(NamedTuple):
@@ -123,6 +126,7 @@ class Mixture:
         self.levels: list[_Level] = []
         self.plain = np.array([not any(c.outside in MEMORY for c in view) for view in self.columns], bool)
         self.weights = self._even(1)
+        self.worth: Floats = np.ones((2, len(self.views), (self.depth + 1) * len(_SIGHTINGS)))
         self._own = [(v, i, c) for v, view in enumerate(self.columns) for i, c in enumerate(view)
                      if c.reach or c.outside in MEMORY]
         self._remembered: dict[tuple[int, int], Floats] = {}
@@ -139,14 +143,16 @@ class Mixture:
         values = self.values(outside, history)
         n_groups = int(groups.max()) + 1 if groups is not None and len(groups) else 1
         self.weights = self._even(n_groups)
+        self.worth = np.ones((2, len(self.views), (self.depth + 1) * len(_SIGHTINGS)))
         if held_out is not None and held_out.any() and not held_out.all() and len(self.views) > 1:
             self._count(values[:, ~held_out], history[~held_out], symbols[~held_out])
             apart = np.flatnonzero(held_out)
             apart = apart[::len(apart) // _LISTENERS + 1]
-            chances = self._chances(values[:, apart], history[apart], symbols[apart])
+            chances, trust = self._chances(values[:, apart], history[apart], symbols[apart])
             learners = groups[apart] if groups is not None else np.zeros(len(apart), np.int64)
             for kind, of in enumerate((np.ones(len(self.views), bool), self.plain)):
-                self.weights[kind][:, of] = _weights(chances[of], learners, n_groups)
+                self.weights[kind][:, of], self.worth[kind][of] = _weights(
+                    chances[of], trust[of], learners, n_groups, self.worth.shape[2])
         self._count(values, history, symbols)
 
     def _even(self, n_groups: int) -> Floats:
@@ -187,17 +193,18 @@ class Mixture:
                 seen_symbols.append(symbol)
                 counts.append(count)
                 sizes[v] = len(parent)
-            self.levels.append(self._level(_join(keys), _join(lengths), _join(seen_symbols), _join(counts)))
+            self.levels.append(self._level(depth, _join(keys), _join(lengths), _join(seen_symbols), _join(counts)))
             shift = np.cumsum(sizes) - sizes
         self._remembered = {}
 
-    def _level(self, key: Ints, length: Ints, symbol: Ints, count: Ints) -> _Level:
+    def _level(self, depth: int, key: Ints, length: Ints, symbol: Ints, count: Ints) -> _Level:
         first = np.concatenate([[0], np.cumsum(length)]).astype(np.int64)
         owner = np.repeat(np.arange(len(key)), length)
         total = np.bincount(owner, count, len(key)) + self.strength
         gain = (count - self.discount) / total[owner]
         rest = (self.strength + self.discount * length) / total
-        return _Level(key, first, symbol.astype(np.int32), count.astype(np.int32), gain, rest)
+        trust = depth * len(_SIGHTINGS) + np.searchsorted(_SIGHTINGS, total - self.strength, side="right") - 1
+        return _Level(key, first, symbol.astype(np.int32), count.astype(np.int32), gain, rest, np.maximum(trust, 0))
 
     def alphabet(self, view: int) -> int:
         return 2 * self.size - 1 if self.views[view].relative else self.size
@@ -216,17 +223,21 @@ class Mixture:
               plain: bool = False) -> Floats:
         """As `rows`, from the values of the context columns; `plain` leaves the views with memory out."""
         weights = self.weights[int(plain), np.minimum(groups, self.weights.shape[1] - 1)]
-        out = np.zeros((len(history), self.size))
+        out, total = np.zeros((len(history), self.size)), np.zeros(len(history))
         for begin in range(0, len(history), _BLOCK):
             rows = slice(begin, begin + _BLOCK)
             for v in range(len(self.views)):
                 some = begin + np.flatnonzero(weights[rows, v])
                 if len(some):
-                    out[some] += weights[some, v, None] * self._view_rows(v, values[v, some], history[some])
-        return out
+                    chances, trust = self._view_rows(v, values[v, some], history[some])
+                    weight = weights[some, v] * self.worth[int(plain), v, trust]
+                    out[some] += weight[:, None] * chances
+                    total[some] += weight
+        return out / total[:, None]
 
-    def _view_rows(self, v: int, values: npt.NDArray[np.int16], history: npt.NDArray[Any]) -> Floats:
+    def _view_rows(self, v: int, values: npt.NDArray[np.int16], history: npt.NDArray[Any]) -> tuple[Floats, Ints]:
         size = self.alphabet(v)
+        trust = np.zeros(len(values), np.int64)
         chances = np.full((len(values), size), 1.0 / size)
         context = np.full(len(values), v, np.int64)
         for depth, level in enumerate(self.levels[:len(self.columns[v]) + 1]):
@@ -236,39 +247,45 @@ class Mixture:
             if not len(alive):
                 break
             add_depth(chances, level, alive, context[alive])
-        return self.absolute(chances, history[:, 0]) if self.views[v].relative else chances
+            trust[alive] = level.trust[context[alive]]
+        return self.absolute(chances, history[:, 0]) if self.views[v].relative else chances, trust
 
     def absolute(self, chances: Floats, last: npt.NDArray[Any]) -> Floats:
         start = self.size - 1 - np.where(last < 0, self.size // 2, last)
         out: Floats = np.take_along_axis(chances, start[:, None] + np.arange(self.size), axis=1)
         return out / out.sum(axis=1, keepdims=True)
 
-    def _chances(self, values: npt.NDArray[np.int16], history: npt.NDArray[Any], symbols: npt.NDArray[Any]) -> Floats:
-        """float64[views, rows]: what each view gave to the symbol that came."""
+    def _chances(self, values: npt.NDArray[np.int16], history: npt.NDArray[Any],
+                 symbols: npt.NDArray[Any]) -> tuple[Floats, Ints]:
+        """What each view gave to the symbol that came, and its trust (float64 and int64[views, rows])."""
         out = np.zeros((len(self.views), len(symbols)))
+        trust = np.zeros(out.shape, np.int64)
         for begin in range(0, len(symbols), _BLOCK):
             rows = slice(begin, begin + _BLOCK)
             at = np.arange(len(symbols[rows]))
             for v in range(len(self.views)):
-                out[v, rows] = self._view_rows(v, values[v, rows], history[rows])[at, symbols[rows]]
-        return out
+                chances, trust[v, rows] = self._view_rows(v, values[v, rows], history[rows])
+                out[v, rows] = chances[at, symbols[rows]]
+        return out, trust
 
     # --- asking, one place -------------------------------------------------------------------------------------
 
     def one(self, values: npt.NDArray[np.int16], history: Sequence[int], group: int, plain: bool = False) -> Floats:
         """float64[size]: the distribution at one place; `values` int16[views, depth] with own columns filled in."""
         weights = self.weights[int(plain), min(group, self.weights.shape[1] - 1)]
-        out = np.zeros(self.size)
+        out, total = np.zeros(self.size), 0.0
         for v, found in enumerate(self.deepest(values, weights > 0)):
             if found is None:
                 continue
+            weight = weights[v] * self.worth[int(plain), v, self.levels[found.depth].trust[found.context]]
+            total += weight
             if self.views[v].relative:
                 last = history[0] if history and history[0] >= 0 else self.size // 2
                 part = found.probabilities[self.size - 1 - last:2 * self.size - 1 - last]
-                out += weights[v] * part / part.sum()
+                out += weight * part / part.sum()
             else:
-                out += weights[v] * found.probabilities
-        return out
+                out += weight * found.probabilities
+        return out / total
 
     def deepest(self, values: npt.NDArray[np.int16], wanted: Bools) -> list[Distribution | None]:
         """What each wanted view says at one place: its deepest context seen there and its probabilities."""
@@ -307,7 +324,7 @@ class Mixture:
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
         """What was counted, as small arrays: `restore` takes them back."""
-        out: dict[str, npt.NDArray[Any]] = {"weights": self.weights}
+        out: dict[str, npt.NDArray[Any]] = {"weights": self.weights, "worth": self.worth}
         for depth, level in enumerate(self.levels):
             parents = len(self.levels[depth - 1].key) if depth else len(self.views)
             out[f"{depth}.children"] = _small(np.bincount(level.key >> 16, minlength=parents))
@@ -319,13 +336,13 @@ class Mixture:
 
     def restore(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
         """Take back what `state` gave."""
-        self.weights = np.asarray(arrays["weights"], np.float64)
+        self.weights, self.worth = (np.asarray(arrays[name], np.float64) for name in ("weights", "worth"))
         self.levels = []
         for depth in range(self.depth + 1):
             children = arrays[f"{depth}.children"].astype(np.int64)
             key = np.repeat(np.arange(len(children)), children) << 16 | (
                 arrays[f"{depth}.value"].astype(np.int64) + SHIFT)
-            self.levels.append(self._level(key, *(arrays[f"{depth}.{name}"].astype(np.int64)
+            self.levels.append(self._level(depth, key, *(arrays[f"{depth}.{name}"].astype(np.int64)
                                                   for name in ("kinds", "symbol", "count"))))
         self._remembered = {}
 
@@ -398,23 +415,35 @@ def add_depth(chances: Floats, level: _Level, rows: Ints, context: Ints) -> None
     chances[np.repeat(rows, length), level.symbol[entry]] += level.gain[entry]
 
 
-def _weights(chances: Floats, groups: npt.NDArray[Any], n_groups: int, rounds: int = 40) -> Floats:
-    """Mixture weights by expectation–maximisation, one row a group; a group leans on the whole by 50 rows' worth.
+def _weights(chances: Floats, trust: Ints, groups: npt.NDArray[Any], n_groups: int, n_trust: int,
+             rounds: int = 30) -> tuple[Floats, Floats]:
+    """Mixture weights (groups, views) and what trust is worth (views, n_trust), by expectation–maximisation.
 
-    Weights under 1 % are dropped.
+    The share of a view is weight × worth over the sum of all; each round multiplies by responsible over expected
+    shares. Both lean on what is even by some rows' worth, a group on the whole by 50; weights under 1 % are dropped.
     """
-    def learn(part: Floats, prior: Floats, strength: float) -> Floats:
-        weights = prior
-        for _ in range(rounds):
-            shares = weights[:, None] * part
-            shares /= shares.sum(axis=0)
-            weights = (shares.sum(axis=1) + strength * prior) / (part.shape[1] + strength)
-        return weights
+    views = len(chances)
+    at = trust + np.arange(views)[:, None] * n_trust
+    weight, worth = np.full(views, 1 / views), np.ones(views * n_trust)
 
-    everywhere = learn(chances, np.full(len(chances), 1 / len(chances)), 1.0)
-    out = np.stack([learn(chances[:, groups == g], everywhere, 50.0) for g in range(n_groups)])
+    def learn(weight: Floats, worth: Floats, rows: Any, lean: float, trusting: bool) -> tuple[Floats, Floats]:
+        prior, part, here = weight, chances[:, rows], at[:, rows]
+        for _ in range(rounds):
+            expected = weight[:, None] * worth[here]
+            expected /= expected.sum(axis=0)
+            responsible = expected * part
+            responsible /= responsible.sum(axis=0)
+            weight = weight * (responsible.sum(axis=1) + lean * prior) / (expected.sum(axis=1) + lean * weight)
+            weight = weight / weight.sum()
+            if trusting:
+                up, down = (np.bincount(here.ravel(), s.ravel(), len(worth)) + 5.0 for s in (responsible, expected))
+                worth = np.clip(worth * up / down, 0.01, 100.0)
+        return weight, worth
+
+    weight, worth = learn(weight, worth, slice(None), 1.0, True)
+    out = np.stack([learn(weight, worth, groups == g, 50.0, False)[0] for g in range(n_groups)])
     out[out < 0.01] = 0.0
-    return out / out.sum(axis=1, keepdims=True)
+    return out / out.sum(axis=1, keepdims=True), worth.reshape(views, n_trust)
 
 
 # --- memory ------------------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ MAX_LINES = 500
 ORDER = (
     "errors", "settings", "score", "theory", "features", "tokens", "formats", "fingerprint", "controls", "request",
     "sampling", "counting", "models.base", "data", "checkpoint", "nets", "models", "judge", "frame", "generate",
-    "train", "testing", "render", "verbs", "about", "cli", "service", "studio", "__main__",
+    "training", "testing", "render", "verbs", "about", "cli", "service", "studio", "__main__",
 )  # fmt: skip
 # Always called with the name of their module before them: midi.read, ledger.write, checkpoint.load.
 QUALIFIED = {"read", "write", "load", "save", "keep"}

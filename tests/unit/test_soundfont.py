@@ -179,6 +179,12 @@ def test_a_files_own_modulators_are_evaluated_at_the_onset(tmp_path: Path) -> No
     assert voice(bank_of(tmp_path, dropped), velocity=27).tone.filter_cents == 13500
 
 
+@pytest.mark.parametrize("target", [41, 53, 54, 57, 58, 60, 0x8000])
+def test_a_modulator_cannot_reach_what_stands_for_a_choice(tmp_path: Path, target: int) -> None:
+    reaching = sf2([({41: 0}, ())], [(LOOPED, [(0x0002, target, 127, 0)])])
+    assert voice(bank_of(tmp_path, reaching)) == voice(bank_of(tmp_path, PLAIN))
+
+
 def test_the_volume_envelope_rises_and_falls_as_it_says(tmp_path: Path) -> None:
     gens = {34: -2400, 36: 0, 37: 200, **LOOPED}  # 0.25 s up, 96 dB a second down by 19.2 dB
     sound = np.abs(played(bank_of(tmp_path, sf2([({41: 0}, ())], [(gens, ())])))[:RATE, 0])

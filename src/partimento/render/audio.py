@@ -110,6 +110,7 @@ def _strikes(play: Performance, bank: Bank) -> dict[tuple[Tone, Shape], list[_St
     voices: dict[tuple[Any, ...], Voice | None] = {}
     depends = functools.cache(lambda preset, index: sf_voice.depends_on(bank.zones(preset)[index]))
     sounding = functools.cache(bank.sounding)
+    controllers_at = functools.cache(lambda track, tick: play.channels[track].controllers_at(tick))
     groups: dict[tuple[Tone, Shape], list[_Strike]] = defaultdict(list)
     exclusive: dict[tuple[int, tuple[int, int], int], list[tuple[list[_Strike], int]]] = defaultdict(list)
     moving = [channel.bend.moves or channel.vibrato.moves for channel in play.channels]
@@ -127,7 +128,7 @@ def _strikes(play: Performance, bank: Bank) -> dict[tuple[Tone, Shape], list[_St
             touch, controllers = velocity, {}
             if depends(preset, index):
                 touch = min(velocity // VELOCITY_STEP * VELOCITY_STEP + VELOCITY_STEP // 2, 127)
-                controllers = channel.controllers_at(onset)
+                controllers = controllers_at(track, onset)
                 known += (touch, *sorted(controllers.items()))
             if known not in voices:
                 voices[known] = sf_voice.make_voice(bank, bank.zones(preset)[index], pitch, touch, controllers)

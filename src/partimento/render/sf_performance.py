@@ -67,6 +67,7 @@ class Channel:
         self.tick, _, kind, number, self.value = rows.T
         self.message = kind * 128 + np.where(kind == 0xB0, number, 0)
         self._score, self._rate = score, rate
+        self._controllers: dict[int, Steps] = {}
 
     def _make(self, tick: npt.NDArray[np.int64], value: npt.NDArray[np.float64]) -> Steps:
         sample = np.round(self._score.seconds(np.maximum(tick, 0)) * self._rate).astype(np.int64)
@@ -81,7 +82,10 @@ class Channel:
 
     def controller(self, number: int) -> Steps:
         """The values, 0–127, of a controller."""
-        return self._steps(0xB0 * 128 + number, CONTROLLER_DEFAULTS.get(number, 0), RESET.get(number))
+        if number not in self._controllers:
+            self._controllers[number] = self._steps(0xB0 * 128 + number, CONTROLLER_DEFAULTS.get(number, 0),
+                                                    RESET.get(number))
+        return self._controllers[number]
 
     @cached_property
     def pan(self) -> Steps:

@@ -134,6 +134,9 @@ def _curve(curve: int, x: float) -> float:
 # Left to the mixer; and the default of 2.01 from velocity to filter, which 2.04 dropped and players ignore.
 _ELSEWHERE = {sf.MOD_WHEEL_TO_VIBRATO, sf.PRESSURE_TO_VIBRATO, sf.VELOCITY_TO_ATTENUATION, sf.PAN_TO_PAN,
               (0x0102, sf.FILTER_FC, 0x0D02)}
+# What stands for a choice, not an amount, and so is out of a modulator's reach.
+_FIXED = {sf.INSTRUMENT, sf.KEY_RANGE, sf.VELOCITY_RANGE, sf.FIXED_KEY, sf.FIXED_VELOCITY, sf.SAMPLE_ID,
+          sf.SAMPLE_MODES, sf.EXCLUSIVE_CLASS, sf.ROOT_KEY}
 
 
 def depends_on(zone: Zone) -> bool:
@@ -147,7 +150,7 @@ def _modulated(zone: Zone, key: int, velocity: int, controllers: Mapping[int, in
     values[sf.ATTENUATION] *= EMU_ATTENUATION
     for code, amount in zone.modulators.items():
         source, target, by = code
-        if code in _ELSEWHERE or target >= sf.N_GENERATORS or not source & 0xFF:
+        if code in _ELSEWHERE or target in _FIXED or target >= sf.N_GENERATORS or not source & 0xFF:
             continue
         if source & 0x80 and source & 0x7F in (7, 11) and target == sf.ATTENUATION:
             continue

@@ -261,10 +261,13 @@ class Line:
             if length == 0 and mixture.order:
                 continue
             last = history[:, 0] if length else np.full(1, MISSING)
-            chances = np.zeros((len(packed), mixture.size))
+            chances, sums = np.zeros((len(packed), mixture.size)), np.zeros(len(packed))
             for front in fronts:
-                chances += weights[front.view] * (
+                weight = weights[front.view] * mixture.worth[1, front.view, front.trust]
+                sums += weight
+                chances += weight[:, None] * (
                     mixture.absolute(front.chances, last) if mixture.views[front.view].relative else front.chances)
+            chances /= sums[:, None]
             if self.legal is not None:
                 chances *= self.legal[place]
             total = chances.sum(axis=1)
@@ -289,6 +292,7 @@ class _Front:
         size = mixture.alphabet(view)
         self.chances = np.full((1, size), 1.0 / size)
         add_depth(self.chances, mixture.levels[0], np.zeros(1, np.int64), self.context)
+        self.trust = mixture.levels[0].trust[self.context]
 
     def longer(self, length: int, packed: Ints, history: Ints, width: int) -> Ints:
         """Packed histories one symbol longer that this view has stored after those reached."""
@@ -309,7 +313,7 @@ class _Front:
 
     def take(self, parent: Ints) -> None:
         """Go on with longer histories, each after its parent."""
-        self.context, self.chances = self.context[parent], self.chances[parent]
+        self.context, self.chances, self.trust = self.context[parent], self.chances[parent], self.trust[parent]
 
     def advance(self, length: int, history: Ints) -> None:
         """Go down every column that a history of this length can answer."""
@@ -324,7 +328,9 @@ class _Front:
             self.context = find_context(self.mixture.levels[self.done].key, self.context, value)
             alive = np.flatnonzero(self.context >= 0)
             if len(alive):
-                add_depth(self.chances, self.mixture.levels[self.done], alive, self.context[alive])
+                level = self.mixture.levels[self.done]
+                add_depth(self.chances, level, alive, self.context[alive])
+                self.trust[alive] = level.trust[self.context[alive]]
 
 
 def _where(ordered: Ints, wanted: Ints) -> Ints:

@@ -17,7 +17,7 @@ from partimento.data import load
 from partimento.errors import ModelError, ReadError, WriteError
 from partimento.models.base import Arrays, LogProb, Model, Piece, Progress, Report
 from partimento.score import Meter, Score, Tempo
-from partimento.train import beginning, likelihood, train
+from partimento.training import beginning, likelihood, train
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
