@@ -218,9 +218,9 @@ def train(folder: str, model: str, out: str | None, settings: Sequence[str], lic
 
     target = Path(out) if out else Path(f"{Path(folder).resolve().stem}.partimento")
     bar = _Bar(as_json, quiet)
-    done = learn(Path(folder), model=model, out=target, settings=_pairs(settings, "--set"), licence=licence,
-                          valid_share=valid_share, seed=seed, workers=workers, max_notes=max_notes,
-                          input_meter=input_meter, input_downbeat=input_downbeat, report=bar.report)
+    done = learn(Path(folder), model=model, out=target, settings=_settings(settings), licence=licence,
+                 valid_share=valid_share, seed=seed, workers=workers, max_notes=max_notes,
+                 input_meter=input_meter, input_downbeat=input_downbeat, report=bar.report)
     bar.close()
     if as_json:
         corpus, likelihood = done.corpus, done.likelihood
@@ -397,6 +397,17 @@ def _pairs(items: Sequence[str], option: str) -> dict[str, str]:
         if not equals or not name.strip() or not value.strip():
             raise RequestError(f"{option} must be NAME=VALUE; got {item!r}")
         found[name.strip()] = value.strip()
+    return found
+
+
+def _settings(items: Sequence[str]) -> dict[str, Any]:
+    """NAME=VALUE with the value read as JSON where it is (3, 0.5, true, ["a"]), else as words."""
+    found: dict[str, Any] = {}
+    for name, value in _pairs(items, "--set").items():
+        try:
+            found[name] = json.loads(value)
+        except ValueError:
+            found[name] = value
     return found
 
 

@@ -101,9 +101,8 @@ class Random(Model):
                        if r.track == track and r.open == "all"]
             if regions:
                 own = written.select(written.track == track)
-                scores = [sum(self._region_log_prob(kept, own, r, cells, legal, mood) for r, cells in regions)
-                          for mood in self._moods()]
-                total += float(np.logaddexp.reduce(scores)) - log(len(scores))
+                scores = sum(self._region_scores(kept, own, r, cells, legal) for r, cells in regions)
+                total += float(np.logaddexp.reduce(scores)) - log(len(self._moods()))
         settled = ~(rewritten & ~new)
         for chord in self._chords(score, np.flatnonzero(~settled)):
             free = self._chord_pitches(score, score.pitch, chord, settled, legal)
@@ -176,22 +175,32 @@ class Random(Model):
                              int(around.velocity[note]), int(around.track[note])))
         return around.with_rows(rows)
 
-    def _region_log_prob(self, kept: Score, own: Score, region: Region, cells: Cells, legal: Legal,
-                         mood: Mood) -> float:
-        chances = self._chances(region, cells, legal, mood)
+    def _region_scores(self, kept: Score, own: Score, region: Region, cells: Cells, legal: Legal) -> FloatArray:
+        """float[moods]: the log-probability of the notes that stand in one region, under every mood."""
+        mine = own.select((own.onset >= region.start) & (own.onset < region.end))
         there = np.zeros(cells.free.shape, bool)
-        mine = (own.onset >= region.start) & (own.onset < region.end)
-        rows = np.abs(cells.ticks[None, :] - own.onset[mine][:, None]).argmin(axis=1)
-        there[rows, own.pitch[mine]] = True
-        with np.errstate(divide="ignore"):
-            total = float(np.log(np.where(there, chances, 1 - chances)).sum())
-        for i in np.flatnonzero(mine):
-            later = own.onset[(own.pitch == own.pitch[i]) & (own.onset > own.onset[i])].tolist()
-            tick = int(own.onset[i])
-            weights = self._length_weights(self._gap(kept, region.track, tick, int(own.pitch[i]), later), mood)
-            begin, end = to_steps([tick, own.offset[i]], kept.ticks_per_quarter, self.config.grid).tolist()
-            total += log(weights[min(max(end - begin, 1), len(weights)) - 1] / weights.sum())
-        return total
+        there[np.abs(cells.ticks[None, :] - mine.onset[:, None]).argmin(axis=1), mine.pitch] = True
+        begin, end = (to_steps(ticks, kept.ticks_per_quarter, self.config.grid) for ticks in (mine.onset, mine.offset))
+        gaps = np.array([self._gap(kept, region.track, int(tick), int(pitch), self._later(own, int(tick), int(pitch)))
+                         for tick, pitch in zip(mine.onset, mine.pitch, strict=True)], np.int64)
+        taken = np.clip(end - begin, 1, gaps)
+        scores = []
+        known: dict[object, float] = {}
+        for mood in self._moods():
+            onsets, length = mood[:2], mood.length
+            if onsets not in known:
+                chances = self._chances(region, cells, legal, mood)
+                with np.errstate(divide="ignore"):
+                    known[onsets] = float(np.log(np.where(there, chances, 1 - chances)).sum())
+            if length not in known:  # a geometric fall cut at the gap: its closed form
+                fall = 1 - 1 / (length + 1)
+                known[length] = float(np.sum((taken - 1) * log(fall) + log(1 - fall) - np.log1p(-(fall ** gaps))))
+            scores.append(known[onsets] + known[length])
+        return np.array(scores)
+
+    @staticmethod
+    def _later(own: Score, tick: int, pitch: int) -> list[int]:
+        return [int(later) for later in own.onset[(own.pitch == pitch) & (own.onset > tick)][:1]]
 
     def _gap(self, around: Score, track: int, tick: int, pitch: int, later: list[int]) -> int:
         """How many steps a note may last: to the next note of its pitch in its track, or to the end of the piece."""
