@@ -284,8 +284,8 @@ def convert(source: str, out: str, tempo: float | None, input_meter: str | None,
     if not written:
         raise WriteError(f"{source}: nothing could be converted; {len(failed)} files failed")
     if not quiet and len(pairs) > 1:
-        _say({"converted": len(written), "skipped": failed}, as_json,
-             f"{len(written)} converted, {len(failed)} skipped")
+        told = {"converted": len(written), "skipped": failed}
+        _say(told, as_json, f"{len(written)} converted, {len(failed)} skipped")
     _written(written, as_json)
 
 
@@ -319,8 +319,7 @@ def models(show_controls: bool, as_json: bool, quiet: bool) -> None:
     """The families, what each can do, and the checkpoints that come with them."""
     from partimento import about
 
-    found = about.controls() if show_controls else about.models()
-    for row in found:
+    for row in about.controls() if show_controls else about.models():
         _say(row, as_json, about.line(row))
 
 
@@ -477,8 +476,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         cli.main(args=None if arguments is None else list(arguments), prog_name="partimento", standalone_mode=False)
     except click.ClickException as error:
-        context = getattr(error, "ctx", None)
-        hint = f" (see {context.command_path} --help)" if context else ""
+        hint = f" (see {error.ctx.command_path} --help)" if getattr(error, "ctx", None) else ""
         click.echo(f"partimento: {' '.join(error.format_message().split())}{hint}", err=True)
         return error.exit_code
     except click.Abort:

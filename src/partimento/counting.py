@@ -433,11 +433,11 @@ def _weights(chances: Floats, trust: Ints, groups: npt.NDArray[Any], n_groups: i
             expected /= expected.sum(axis=0)
             responsible = expected * part
             responsible /= responsible.sum(axis=0)
-            weight = weight * (responsible.sum(axis=1) + lean * prior) / (expected.sum(axis=1) + lean * weight)
+            weight = weight * np.sqrt((responsible.sum(axis=1) + lean * prior) / (expected.sum(axis=1) + lean * weight))
             weight = weight / weight.sum()
             if trusting:
                 up, down = (np.bincount(here.ravel(), s.ravel(), len(worth)) + 5.0 for s in (responsible, expected))
-                worth = np.clip(worth * up / down, 0.01, 100.0)
+                worth = np.clip(worth * np.sqrt(up / down), 0.01, 100.0)
         return weight, worth
 
     weight, worth = learn(weight, worth, slice(None), 1.0, True)

@@ -91,8 +91,9 @@ class Request:
     `bars` is how many bars to make (compose, continue); `place` is where to write (`5-8`, or `5.3-8` from beat 3
     of bar 5). `tracks` names the parts to write. `ranges` gives the lowest and highest pitch a track may take
     (`{"violin": "G3-E6"}`), `targets` the wanted value of a control, by name or `track.name`. `strength` (vary)
-    is the share of notes let go. `temperature` > 0 and 0 < `top_p` ≤ 1 shape the draw (left open: what suits the family). `index` says which of
-    several candidates of one `seed` this is. `model` and `model_hash` name what composed.
+    is the share of notes let go. `temperature` > 0 and 0 < `top_p` ≤ 1 shape the draw (left open: what suits the
+    family). `index` says which of several candidates of one `seed` this is. `model` and `model_hash` name what
+    composed.
 
     >>> Request.from_json(Request(bars=8, key="E minor").to_json()).key
     'E minor'

@@ -50,7 +50,8 @@ def compose(*, model: Model | str = "markov", bars: int | None = None, meter: st
             tempo: float | None = None, key: str | None = None, tracks: str | Sequence[str] = (),
             chords: str | None = None, ranges: Mapping[str, str] | None = None,
             targets: Mapping[str, float] | None = None, loop: bool = False, temperature: float | None = None,
-            top_p: float | None = None, tries: int | None = None, seed: int | None = None, count: int = 1) -> list[Result]:
+            top_p: float | None = None, tries: int | None = None, seed: int | None = None,
+            count: int = 1) -> list[Result]:
     """New pieces out of nothing but what is asked; what is left open is filled in the style learnt.
 
     >>> [r.score.n_bars for r in compose(model="random", bars=4, meter="3/4", seed=1, count=2)]
@@ -78,8 +79,9 @@ def continue_(music: Music, *, model: Model | str = "markov", bars: int | None =
 def infill(music: Music, *, bars: str, model: Model | str = "markov", tracks: str | Sequence[str] = (),
            open: str = "all", key: str | None = None, chords: str | None = None,
            ranges: Mapping[str, str] | None = None, targets: Mapping[str, float] | None = None,
-           temperature: float | None = None, top_p: float | None = None, tries: int | None = None, seed: int | None = None,
-           count: int = 1, input_meter: str | None = None, input_downbeat: float | None = None) -> list[Result]:
+           temperature: float | None = None, top_p: float | None = None, tries: int | None = None,
+           seed: int | None = None, count: int = 1, input_meter: str | None = None,
+           input_downbeat: float | None = None) -> list[Result]:
     """The piece with the place `bars` (``5-8``, ``5.3-8``) written anew in `tracks`; open ``pitch``: rhythm stays."""
     request = Request(verb="infill", place=bars, tracks=_names(tracks), open=open, key=key, chords=chords,
                       ranges=ranges or {}, targets=targets or {}, temperature=temperature, top_p=top_p,
@@ -101,8 +103,9 @@ def harmonize(music: Music, *, model: Model | str = "markov", tracks: str | Sequ
 def vary(music: Music, *, strength: float = 0.5, model: Model | str = "markov", tracks: str | Sequence[str] = (),
          open: str = "all", key: str | None = None, chords: str | None = None,
          ranges: Mapping[str, str] | None = None, targets: Mapping[str, float] | None = None,
-         temperature: float | None = None, top_p: float | None = None, tries: int | None = None, seed: int | None = None,
-         count: int = 1, input_meter: str | None = None, input_downbeat: float | None = None) -> list[Result]:
+         temperature: float | None = None, top_p: float | None = None, tries: int | None = None,
+         seed: int | None = None, count: int = 1, input_meter: str | None = None,
+         input_downbeat: float | None = None) -> list[Result]:
     """The piece with a share `strength` of its notes let go and written anew; 0 is the input."""
     request = Request(verb="vary", strength=strength, tracks=_names(tracks), open=open, key=key, chords=chords,
                       ranges=ranges or {}, targets=targets or {}, temperature=temperature, top_p=top_p,
@@ -273,8 +276,8 @@ def _settings(result: Result) -> dict[str, object]:
 
 
 def _sound(score: Score, soundfont: str | None, loop: bool) -> tuple[str, bytes]:
-    """What every browser plays: MP3; for a loop FLAC, which keeps the exact sample count."""
-    make, kind = ("flac", "audio/flac") if loop else ("mp3", "audio/mpeg")
+    """What browsers play and is quick to make: OGG; for a loop FLAC, which keeps the exact sample count."""
+    make, kind = ("flac", "audio/flac") if loop else ("ogg", "audio/ogg")
     return kind, audio.audio_bytes(score, make, soundfont=soundfont, loop=loop)
 
 

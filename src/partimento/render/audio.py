@@ -9,6 +9,7 @@ import math
 import os
 import zlib
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -125,7 +126,8 @@ def _strikes(play: Performance, bank: Bank) -> dict[tuple[Tone, Shape], list[_St
         preset = bank.preset(program, channel.is_drum)
         for index in sounding(preset, pitch, velocity):
             known: tuple[Any, ...] = (preset, index, pitch)
-            touch, controllers = velocity, {}
+            touch = velocity
+            controllers: Mapping[int, int] = {}
             if depends(preset, index):
                 touch = min(velocity // VELOCITY_STEP * VELOCITY_STEP + VELOCITY_STEP // 2, 127)
                 controllers = controllers_at(track, onset)

@@ -37,7 +37,9 @@ from partimento.models.markov.sheet import (
     Frame,
     heard_key,
     keys_of,
-    roles_of,
+    role_signs,
+    roles_heard,
+    roles_named,
     snapped,
     with_passing_voices,
     written_key_fits,
@@ -48,7 +50,7 @@ from partimento.sampling import draw, generator
 from partimento.score import Score, Track
 
 GIVEN = ("before", "all")
-HARMONIES = 4000          # rows of the chord chain that are kept, the commonest first
+FACTS = {"meter": 200, "tempo": 200, "key": 24, "tracks": 200, "roles": 200, "harmony": 4000}   # rows kept of each
 CALM, LIKELY = 0.9, 0.9   # temperature and top-p where none is asked: the tails of smoothing are not music
 HELD_OUT = 10             # one piece in so many teaches the weights of the views
 
@@ -61,7 +63,6 @@ class MarkovConfig:
     looks at. `normalise`: count pitches as degrees of the key; `transpositions`: in how many keys each piece is
     counted (1 its own, 12 all). `given`: whether a part is learnt given the parts written `before` it, `all` others, or both.
     `discount` and `strength` of the smoothing; `prune`: contexts of two and more columns seen fewer times are dropped.
-    `caution`: the least likely share of every choice, which a draw leaves alone (likelihood does not).
     """
 
     order: int = 4
@@ -73,11 +74,10 @@ class MarkovConfig:
     discount: float = 0.8
     strength: float = 1.0
     prune: int = 1
-    caution: float = 0.1
 
     def __post_init__(self) -> None:
         for name, low, high in (("order", 0, 6), ("grid", 1, 24), ("transpositions", 1, 12), ("discount", 0.01, 0.99),
-                                ("strength", 0.01, 100), ("prune", 1, 1000), ("caution", 0, 0.9)):
+                                ("strength", 0.01, 100), ("prune", 1, 1000)):
             if not low <= getattr(self, name) <= high:
                 raise ModelError(f"{name} must lie in {low}..{high}; got {getattr(self, name):g}")
         for name, known in (("senses", views.SENSES), ("given", GIVEN)):
@@ -137,7 +137,7 @@ class Markov(Model):
             raise ModelError("the markov family counts all its pieces at once; fit it on the old and the new together")
         stages = self._mixtures()
         rows = {stage: Rows(mixture) for stage, mixture in stages.items()}
-        tables: dict[str, Counter[Any]] = {name: Counter() for name in ("meter", "tempo", "key", "tracks", "harmony")}
+        tables: dict[str, Counter[Any]] = {name: Counter() for name in FACTS}
         low = -((self.config.transpositions - 1) // 2)
         transpositions = range(low, low + self.config.transpositions)
         known = list(pieces) if not hasattr(pieces, "__len__") else pieces
@@ -157,7 +157,7 @@ class Markov(Model):
             if report is not None and not stopped:
                 report(Progress(f"counting {stage}", i + 1, len(STAGES)))
         self._stages = stages
-        self._tables = {name: [[*_plain(value), count] for value, count in counter.most_common(HARMONIES if name == "harmony" else 200)]
+        self._tables = {name: [[*_plain(value), count] for value, count in counter.most_common(FACTS[name])]
                         for name, counter in tables.items()}
         self._tables["parts"] = sorted({int(code) for code in np.unique(np.concatenate(rows["rhythm"].columns["part"]))})
         return self
@@ -167,19 +167,24 @@ class Markov(Model):
         frame = Frame(score, self.config.grid)
         notes, _ = snapped(score, self.config.grid)
         notes = with_passing_voices(score.tracks, notes, frame.steps)
-        roles = roles_of(score.tracks, notes, frame.steps)
-        filled = set(np.unique(notes.track).tolist())
+        filled = np.unique(notes.track).tolist()
+        tracks = [score.tracks[i] for i in filled]
+        notes = notes._replace(track=np.searchsorted(filled, notes.track))
+        heard = roles_heard(tracks, notes, frame.steps)
+        roles = heard or roles_named(tracks)
         default = None if written_key_fits(score) else heard_key(score) or (0, 0)
         keys = keys_of(frame, default if self.config.normalise else (0, 0))
         for part in parts_of(frame, notes, roles, keys, self.config.given):
-            if part.track in filled:
-                add_part(rows, part, notes.where(notes.track == part.track), number, transpositions)
+            add_part(rows, part, notes.where(notes.track == part.track), number, transpositions)
         meter = score.meters[0]
         tables["meter"][f"{meter.numerator}/{meter.denominator}"] += 1
         tables["tempo"][round(score.tempos[0].bpm)] += 1
         tables["key"][default or (int(keys[0][0]), int(keys[1][0]))] += 1
         count_chords(tables["harmony"], score)
-        tables["tracks"][tuple(_instrument(score.tracks[i]) for i in sorted(filled))] += 1
+        tables["tracks"][tuple(_instrument(track) for track in tracks)] += 1
+        if heard is not None:
+            for sign, role in zip(role_signs(tracks), heard, strict=True):
+                tables["roles"][sign, role] += 1
 
     # --- composing -------------------------------------------------------------------------------------------
 
@@ -192,13 +197,13 @@ class Markov(Model):
         why_not = self.can(around, blanks, request)
         if why_not is not None:
             raise ModelError(why_not)
-        page = Page(self.config.grid, around, blanks, request)
+        page = Page(self.config.grid, around, blanks, request, self._usual_roles())
         out = []
         for rng in rngs:
             key = self._key(page)
             if key is None and self.config.normalise:
                 key = self._keys()[draw([weight for _, weight in self._key_weights()], rng.random())]
-            pen = Drawing(rng, request.temperature, request.top_p * (1 - self.config.caution))
+            pen = Drawing(rng, request.temperature or 1.0, request.top_p or 1.0)
             out.append(page.fill(self._stages, self._codes(), key, pen))
         return out
 
@@ -207,7 +212,8 @@ class Markov(Model):
         why_not = self.can(score, Blanks(), Request())
         if why_not is not None:
             raise ModelError(why_not)
-        page = Page(self.config.grid, score, blanks or Blanks.everything(score), request, weigh=True)
+        page = Page(self.config.grid, score, blanks or Blanks.everything(score), request,
+                    self._usual_roles(), weigh=True)
         key = self._key(page) if self.config.normalise else (0, 0)
         given = key is not None or bool(page.frame.score.keys)
         pen = Weighing()
@@ -228,7 +234,7 @@ class Markov(Model):
         """Which context gave this note its pitch, how often it was seen, and what else was likely."""
         if not self.fitted or not 0 <= note < len(score):
             return None
-        page = Page(self.config.grid, score, Blanks.everything(score), None, weigh=True)
+        page = Page(self.config.grid, score, Blanks.everything(score), None, self._usual_roles(), weigh=True)
         key = self._key(page) or heard_key(score) if self.config.normalise else (0, 0)
         return reason(page, self._stages, self._codes(), key, note)
 
@@ -256,6 +262,10 @@ class Markov(Model):
                 wanted = [r * 2 + s for r in (role, *others) for s in (situation, 1 - situation)]
                 out[role, situation] = next((code for code in wanted if code in learnt), min(learnt))
         return out
+
+    def _usual_roles(self) -> dict[str, int]:
+        """What tracks of such names, instruments and places most often turned out to be."""
+        return {sign: role for sign, role, _ in reversed(self._tables["roles"])}
 
     def suggest(self, request: Request, rng: Rng) -> Request:
         """The request with bars, meter, tempo, key and tracks filled in as the pieces learnt from have them."""

@@ -146,28 +146,41 @@ _BASS_PROGRAMS = frozenset([*range(32, 40), 42, 43, 57, 58, 67, 70])
 _VOICES = {"soprano": LEAD, "melody": LEAD, "vocal": LEAD, "lead": LEAD, "alto": UPPER, "tenor": LOWER, "bass": BASS}
 
 
-def roles_of(tracks: Sequence[Track], notes: Notes, steps: int) -> list[int]:
-    """The role of every track: from its notes where each has at least 8, else from names and instruments."""
+def roles_heard(tracks: Sequence[Track], notes: Notes, steps: int) -> list[int] | None:
+    """The role of every track from its notes; None where a pitched track has fewer than 8."""
     chord, height, silent = {}, {}, set()
-    for i, track in enumerate(tracks):
+    pitched = [i for i, track in enumerate(tracks) if not track.is_drum]
+    for i in pitched:
         own = notes.where(notes.track == i)
-        if len(own.onset) >= 8 and not track.is_drum:
-            onsets = np.unique(own.onset)
-            chord[i] = len(own.onset) / len(onsets)
-            height[i] = float(own.pitch.mean())
-            if float((own.end - own.onset).sum()) / chord[i] < steps / 2:
-                silent.add(i)
+        if len(own.onset) < 8:
+            return None
+        chord[i] = len(own.onset) / len(np.unique(own.onset))
+        height[i] = float(own.pitch.mean())
+        if float((own.end - own.onset).sum()) / chord[i] < steps / 2:
+            silent.add(i)
+    out = [DRUMS if track.is_drum else PASSING for track in tracks]
+    steady = {i: h for i, h in height.items() if i not in silent} or height
+    for i in steady:
+        out[i] = _role_heard(i, chord, steady)
+    _share_inner(out, height)
+    return out
+
+
+def roles_named(tracks: Sequence[Track]) -> list[int]:
+    """The role of every track as its name and instrument tell."""
     out = [DRUMS if track.is_drum else PASSING for track in tracks]
     pitched = [i for i, track in enumerate(tracks) if not track.is_drum]
-    if height and all(i in height for i in pitched):
-        steady = {i: h for i, h in height.items() if i not in silent} or height
-        for i in steady:
-            out[i] = _role_heard(i, chord, steady)
-        _share_inner(out, height)
-        return out
     for i in pitched:
         out[i] = _role_named(i, tracks, pitched, out)
     return out
+
+
+def role_signs(tracks: Sequence[Track]) -> list[str]:
+    """What names and instruments say of every track, for a table of what such tracks turned out to be."""
+    pitched = [i for i, track in enumerate(tracks) if not track.is_drum]
+    place = {i: "only" if len(pitched) == 1 else "first" if i == pitched[0] else "last" if i == pitched[-1] else "inner"
+             for i in pitched}
+    return [f"{role} {place.get(i, 'drums')}" for i, role in enumerate(roles_named(tracks))]
 
 
 def with_passing_voices(tracks: Sequence[Track], notes: Notes, steps: int) -> Notes:
@@ -175,12 +188,16 @@ def with_passing_voices(tracks: Sequence[Track], notes: Notes, steps: int) -> No
 
     Engravers give a staff's second voice a track of its own; a player hears one part.
     """
-    roles = roles_of(tracks, notes, steps)
-    height = {i: float(notes.pitch[notes.track == i].mean()) for i in np.unique(notes.track).tolist()}
+    filled = np.unique(notes.track).tolist()
+    heard = roles_heard([tracks[i] for i in filled], notes._replace(track=np.searchsorted(filled, notes.track)), steps)
+    if heard is None:
+        return notes
+    roles = dict(zip(filled, heard, strict=True))
+    height = {i: float(notes.pitch[notes.track == i].mean()) for i in filled}
     track = notes.track.copy()
-    for i, role in enumerate(roles):
+    for i, role in roles.items():
         hosts = [k for k in height if roles[k] not in (PASSING, DRUMS) and tracks[k].program == tracks[i].program]
-        if role == PASSING and i in height and hosts:
+        if role == PASSING and hosts:
             track[notes.track == i] = min(hosts, key=lambda k: abs(height[k] - height[i]))
     if np.array_equal(track, notes.track):
         return notes

@@ -31,7 +31,7 @@ from partimento.models.markov.part import (
     rhythm_symbols,
     within,
 )
-from partimento.models.markov.sheet import DEGREES, Around, Frame, Ints, Notes, keys_of, roles_of, snapped
+from partimento.models.markov.sheet import DEGREES, Around, Frame, Ints, Notes, keys_of, role_signs, roles_heard, roles_named, snapped
 from partimento.request import Blanks, Request
 from partimento.sampling import Legal, draw
 from partimento.score import Score
@@ -90,7 +90,8 @@ class Weighing:
 class Page:
     """A frame with blanks, read once: what is kept, where new notes may begin, which parts are written in which order."""
 
-    def __init__(self, grid: int, around: Score, blanks: Blanks, request: Request | None, weigh: bool = False) -> None:
+    def __init__(self, grid: int, around: Score, blanks: Blanks, request: Request | None, usual: Mapping[str, int],
+                 weigh: bool = False) -> None:
         self.around, self.blanks = around, blanks
         self.frame = Frame(around, grid)
         self.rewritten = blanks.rewritten(around)
@@ -103,7 +104,8 @@ class Page:
         self.fixed = pitch_only[self.index]             # rhythm and length stand, only the pitch is open
         self.content = notes
         self.legal = Legal(around, request)
-        self.roles = roles_of(around.tracks, self.kept, self.frame.steps)
+        self.roles = roles_heard(around.tracks, self.kept, self.frame.steps) or [
+            usual.get(sign, role) for sign, role in zip(role_signs(around.tracks), roles_named(around.tracks), strict=True)]
         self.count = len(notes.onset)
 
     def parts(self, codes: Mapping[tuple[int, int], int], key: tuple[int, int] | None) -> list[tuple[Part, list[int]]]:
