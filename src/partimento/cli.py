@@ -476,7 +476,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         cli.main(args=None if arguments is None else list(arguments), prog_name="partimento", standalone_mode=False)
     except click.ClickException as error:
-        hint = f" (see {error.ctx.command_path} --help)" if getattr(error, "ctx", None) else ""
+        hint = f" (see {error.ctx.command_path} --help)" if isinstance(error, click.UsageError) and error.ctx else ""
         click.echo(f"partimento: {' '.join(error.format_message().split())}{hint}", err=True)
         return error.exit_code
     except click.Abort:

@@ -101,7 +101,7 @@ def the_seed_is_ignored(monkeypatch):
 
 @fault("key_and_chords_hold")
 def the_key_is_not_mended(monkeypatch):
-    monkeypatch.setattr(controls, "mend_facts", lambda score, *args: (score, 0))
+    monkeypatch.setattr(controls, "mend_facts", lambda score, *args, **rest: (score, 0))
     return Random
 
 

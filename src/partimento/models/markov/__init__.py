@@ -33,6 +33,7 @@ from partimento.models.markov.learn import STAGES, Rows, add_part, parts_of
 from partimento.models.markov.part import LONG, SIZES
 from partimento.models.markov.sheet import (
     DEGREES,
+    PASSING,
     STAND_INS,
     Frame,
     heard_key,
@@ -166,11 +167,18 @@ class Markov(Model):
              transpositions: Sequence[int]) -> None:
         frame = Frame(score, self.config.grid)
         notes, _ = snapped(score, self.config.grid)
-        notes = with_passing_voices(score.tracks, notes, frame.steps)
         filled = np.unique(notes.track).tolist()
         tracks = [score.tracks[i] for i in filled]
         notes = notes._replace(track=np.searchsorted(filled, notes.track))
         heard = roles_heard(tracks, notes, frame.steps)
+        for sign, role in zip(role_signs(tracks), heard or (), strict=False):
+            tables["roles"][sign, role] += 1
+        if heard is not None and PASSING in heard:
+            notes = with_passing_voices(tracks, heard, notes)
+            filled = np.unique(notes.track).tolist()
+            tracks = [tracks[i] for i in filled]
+            notes = notes._replace(track=np.searchsorted(filled, notes.track))
+            heard = roles_heard(tracks, notes, frame.steps)
         roles = heard or roles_named(tracks)
         default = None if written_key_fits(score) else heard_key(score) or (0, 0)
         keys = keys_of(frame, default if self.config.normalise else (0, 0))
@@ -182,9 +190,6 @@ class Markov(Model):
         tables["key"][default or (int(keys[0][0]), int(keys[1][0]))] += 1
         count_chords(tables["harmony"], score)
         tables["tracks"][tuple(_instrument(track) for track in tracks)] += 1
-        if heard is not None:
-            for sign, role in zip(role_signs(tracks), heard, strict=True):
-                tables["roles"][sign, role] += 1
 
     # --- composing -------------------------------------------------------------------------------------------
 

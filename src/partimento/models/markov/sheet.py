@@ -180,22 +180,17 @@ def role_signs(tracks: Sequence[Track]) -> list[str]:
     pitched = [i for i, track in enumerate(tracks) if not track.is_drum]
     place = {i: "only" if len(pitched) == 1 else "first" if i == pitched[0] else "last" if i == pitched[-1] else "inner"
              for i in pitched}
-    return [f"{role} {place.get(i, 'drums')}" for i, role in enumerate(roles_named(tracks))]
+    return [f"{role} {place.get(i, 'drums')} of {min(len(pitched), 6)}" for i, role in enumerate(roles_named(tracks))]
 
 
-def with_passing_voices(tracks: Sequence[Track], notes: Notes, steps: int) -> Notes:
+def with_passing_voices(tracks: Sequence[Track], roles: Sequence[int], notes: Notes) -> Notes:
     """Notes with each track that is mostly silent put into the steady one of its program that lies nearest.
 
     Engravers give a staff's second voice a track of its own; a player hears one part.
     """
-    filled = np.unique(notes.track).tolist()
-    heard = roles_heard([tracks[i] for i in filled], notes._replace(track=np.searchsorted(filled, notes.track)), steps)
-    if heard is None:
-        return notes
-    roles = dict(zip(filled, heard, strict=True))
-    height = {i: float(notes.pitch[notes.track == i].mean()) for i in filled}
+    height = {i: float(notes.pitch[notes.track == i].mean()) for i in range(len(tracks))}
     track = notes.track.copy()
-    for i, role in roles.items():
+    for i, role in enumerate(roles):
         hosts = [k for k in height if roles[k] not in (PASSING, DRUMS) and tracks[k].program == tracks[i].program]
         if role == PASSING and hosts:
             track[notes.track == i] = min(hosts, key=lambda k: abs(height[k] - height[i]))
