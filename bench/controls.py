@@ -1,6 +1,7 @@
-"""Learn low, high and tolerance of every control from real music; prints one JSON row a control.
+"""What low, high and tolerance of every control real music gives, beside what the table of controls says.
 
-    PARTIMENTO_DATA=/data python bench/controls.py [pieces a set]
+    python bench/run.py controls
+    python bench/controls.py 100        # fewer pieces of each set
 
 Sets: pop909, mutopia_midi (public domain and CC-BY), freedoom_midi, nottingham; as many pieces of each, drawn by a
 fixed seed. Bars of one beat, which most of pop909 claims, are read as 4/4; pop909, whose notes lie beside its beats,
@@ -11,27 +12,26 @@ its standard deviation from bar to bar (repetition: from 8 bars to 8 bars).
 
 from __future__ import annotations
 
-import json
-import os
-import sys
 from collections.abc import Iterator
-from pathlib import Path
+from typing import Any
 
 import numpy as np
+from peers import Row, music, show
 
 from partimento.controls import CONTROLS
 from partimento.formats import read_fast
 from partimento.score import Meter, Score
 
-SETS = {"pop909": ("pop909", "[0-9]*/[0-9]*.mid"), "mutopia_midi": ("mutopia_midi", "[PC]*/**/*.mid"),
-        "freedoom_midi": ("freedoom_midi", "*.mid"), "nottingham": ("nottingham/MIDI", "*.mid")}
+PIECES = 400
+SETS = {"pop909": "[0-9]*/[0-9]*.mid", "mutopia_midi": "[PC]*/**/*.mid", "freedoom_midi": "*.mid",
+        "nottingham": "MIDI/*.mid"}
 
 
-def pieces(data: Path, count: int) -> Iterator[tuple[str, Score]]:
+def pieces(count: int) -> Iterator[tuple[str, Score]]:
     """(set, Score) of each piece drawn."""
     rng = np.random.default_rng(0)
-    for name, (folder, pattern) in SETS.items():
-        files = [p for p in sorted((data / folder).glob(pattern)) if "CC-BY-SA" not in p.parts]
+    for name, pattern in SETS.items():
+        files = [p for p in sorted(music(name).glob(pattern)) if "CC-BY-SA" not in p.parts]
         for i in rng.permutation(len(files))[:count]:
             score = read_fast(files[int(i)])
             if any(m.numerator == 1 for m in score.meters):
@@ -52,15 +52,14 @@ def windows(score: Score, bars: int) -> Iterator[Score]:
                     meters=(meter,), tracks=score.tracks)
 
 
-def main() -> None:
-    """Print a row a control."""
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 100
+def main(argv: list[str]) -> list[Row]:
+    """Return a row a control: its tolerance, and in the note its low and high."""
     whole: dict[str, list[float]] = {name: [] for name in CONTROLS}
     tracks: dict[str, list[float]] = {name: [] for name in CONTROLS}
     spread: dict[str, list[float]] = {name: [] for name in CONTROLS}
-    used: dict[str, int] = {}
-    for source, score in pieces(Path(os.environ.get("PARTIMENTO_DATA", "/data")), count):
-        used[source] = used.get(source, 0) + 1
+    read = 0
+    for source, score in pieces(int(argv[0]) if argv else PIECES):
+        read += 1
         cut = {bars: list(windows(score, bars)) for bars in (1, 8)}
         for name, control in CONTROLS.items():
             if name == "syncopation" and source == "pop909":
@@ -73,15 +72,18 @@ def main() -> None:
                      for v in [control.measure(w, None)] if v is not None]
             if len(parts) >= 4 and np.std(parts) > 0:
                 spread[name].append(float(np.std(parts)))
-    for name in CONTROLS:
-        low, high = (pick(np.quantile(whole[name], q), np.quantile(tracks[name], q)) for pick, q in
-                     ((min, 0.05), (max, 0.95)))
-        print(json.dumps({"control": name, "low": round(float(low), 3), "high": round(float(high), 3),
-                          "tolerance": round(float(np.median(spread[name])) / 2, 3),
-                          "median": round(float(np.median(whole[name])), 3),
-                          "piece": [round(float(np.quantile(whole[name], q)), 3) for q in (.05, .95)],
-                          "pieces": used}))
+    return [learnt(name, whole[name], tracks[name], spread[name], read) for name in CONTROLS]
+
+
+def learnt(name: str, whole: list[float], tracks: list[float], spread: list[float], read: int) -> Row:
+    """Return the row of one control."""
+    low = min(np.quantile(whole, 0.05), np.quantile(tracks, 0.05))
+    high = max(np.quantile(whole, 0.95), np.quantile(tracks, 0.95))
+    told: Any = CONTROLS[name]
+    return {"name": name, "ours": float(np.median(spread)) / 2, "peer": None, "ratio": None, "target": None,
+            "unit": told.unit, "n": read, "note": f"tolerance, low {low:.3g}, high {high:.3g}; the table says "
+            f"{told.tolerance:g}, {told.low:g}, {told.high:g}"}  # fmt: skip
 
 
 if __name__ == "__main__":
-    main()
+    show(main)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import json
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -15,6 +17,8 @@ from typing import Any
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "tests"))
 import music_sets
+
+Row = dict[str, Any]
 
 
 class Missing(Exception):
@@ -46,13 +50,37 @@ def music(name: str) -> Path:
         raise Missing(str(absent)) from absent
 
 
-def side_by_side(ours: Callable[[], Any], theirs: Callable[[], Any], repeats: int = 5) -> tuple[float, float]:
+def attempt(name: str, measure: Callable[[], Row]) -> Row:
+    """Return what `measure` gives, or a row that says why it is skipped."""
+    try:
+        return measure()
+    except Missing as reason:
+        return {"name": name, "skipped": str(reason)}
+
+
+def seconds(call: Callable[[], Any], clock: Callable[[], float] = time.perf_counter) -> float:
+    """Return the seconds that one call takes by a clock."""
+    start = clock()
+    call()
+    return clock() - start
+
+
+def median_seconds(call: Callable[[], Any], repeats: int = 5,
+                   clock: Callable[[], float] = time.perf_counter) -> float:  # fmt: skip
+    """Return the median seconds of a call, after one that warms it up."""
+    return median([seconds(call, clock) for _ in range(repeats + 1)][1:])
+
+
+def side_by_side(ours: Callable[[], Any], theirs: Callable[[], Any], repeats: int = 5,
+                 clock: Callable[[], float] = time.perf_counter) -> tuple[float, float]:  # fmt: skip
     """Return the median seconds of both, run in turn, so that a busy moment of the machine falls on both alike."""
-    seconds: tuple[list[float], list[float]] = ([], [])
-    for turn in range(repeats + 1):
-        for side, call in enumerate((ours, theirs)):
-            start = time.perf_counter()
-            call()
-            if turn:  # the first turn warms both up
-                seconds[side].append(time.perf_counter() - start)
-    return median(seconds[0]), median(seconds[1])
+    turns = [(seconds(ours, clock), seconds(theirs, clock)) for _ in range(repeats + 1)][1:]  # the first warms up
+    return median(own for own, _ in turns), median(other for _, other in turns)
+
+
+def show(main: Callable[[list[str]], list[Row]]) -> None:
+    """Run one bench by hand, on one core, with the words of the command line: a row of JSON a line."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    for row in main(sys.argv[1:]):
+        print(json.dumps(row, default=float, ensure_ascii=False))

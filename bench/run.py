@@ -7,25 +7,29 @@
     python bench/run.py --write             # only RESULTS.md, from the JSON
 
 A bench is a module with ``main(argv) -> list[dict]``; each row has ``name, ours, peer, ratio, target, unit, n, note``.
-A bench whose peer or music is missing raises `peers.Missing`, and a row gives ``{"name", "skipped": reason}``: then the
-row kept from an earlier run stays. A table is a module with ``rows() -> list[str]`` and ``row(name) -> dict``,
-which gives the cells of one row; a row is run once and kept, so a long table goes on where it stopped.
+A target is ``>= 60x`` (of the ratio) or ``<= 0.3 s`` (of ours). A bench whose peer or music is missing raises
+`peers.Missing`, and a row gives ``{"name", "skipped": reason}``: then the row kept from an earlier run stays.
+A table is a module with ``rows() -> list[str]`` and ``row(name) -> dict``, which gives the cells of one row; a row is
+run once and kept, so a long table goes on where it stopped. It may have ``PROTOCOL``, what the numbers are of, and
+``PUBLISHED``, rows of others with their ``source``. The first line of a module's docstring stands over its numbers.
 """
 
 from __future__ import annotations
 
 import argparse
+import ast
 import contextlib
 import importlib
 import importlib.metadata
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -139,7 +143,8 @@ def benches(wanted: list[str], limit: float) -> bool:
         if any("skipped" not in row for row in new):
             stamp = {"commit": commit(), "seed": SEED}
             rows = merged([{**row, **stamp} for row in new], kept(path).get("rows", []))
-            keep(path, {"bench": name, "command": f"python bench/run.py {name}", "machine": machine(), "rows": rows})
+            keep(path, {"bench": name, "about": about(HERE / f"{name}.py"), "command": f"python bench/run.py {name}",
+                        "machine": machine(), "rows": rows})  # fmt: skip
         for row in new:
             print(f"{name:12} {line(row)}", flush=True)
         print(f"{name:12} took {time.perf_counter() - start:.0f} s", flush=True)
@@ -152,7 +157,8 @@ def tables(wanted: list[str], again: bool, limit: float) -> bool:
     sys.path[:0] = [str(HERE), str(ROOT / "src")]
     sound = True
     for table in names(HERE / "tables", "row(", wanted):
-        for name in importlib.import_module(f"tables.{table}").rows():
+        module = importlib.import_module(f"tables.{table}")
+        for place, name in enumerate(module.rows()):
             path = RESULTS / "tables" / table / f"{file_name(name)}.json"
             if path.is_file() and not again:
                 continue
@@ -161,12 +167,19 @@ def tables(wanted: list[str], again: bool, limit: float) -> bool:
             if "skipped" not in row:
                 rows = [{**row, "commit": commit(), "seed": SEED}]
                 command = f"python bench/run.py --tables {table}"
-                keep(path, {"table": table, "command": command, "machine": machine(), "rows": rows})
+                keep(path, {"table": table, "about": about(HERE / "tables" / f"{table}.py"), "command": command,
+                            "protocol": getattr(module, "PROTOCOL", ""), "published": getattr(module, "PUBLISHED", []),
+                            "place": place, "machine": machine(), "rows": rows})  # fmt: skip
                 write()
             reason = f" skipped: {row['skipped']}" if "skipped" in row else ""
             print(f"{table:12} {name}:{reason} took {time.perf_counter() - start:.0f} s", flush=True)
             sound = sound and "failed" not in row
     return sound
+
+
+def about(path: Path) -> str:
+    """Return the first line of a module's docstring."""
+    return (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").partition("\n")[0]
 
 
 def file_name(row: str) -> str:
@@ -201,10 +214,22 @@ def line(row: Row) -> str:
     return f"{row['name']}: " + ", ".join([f"{number(row.get('ours'))} {row.get('unit') or ''}".strip(), *said])
 
 
-def markdown(records: list[dict[str, Any]], heads: Callable[[list[Row]], list[str]]) -> list[str]:
-    """Return the lines of one table in Markdown, under the heads that `heads` chooses from its rows."""
-    rows = [row for record in records for row in record["rows"]]
-    columns = heads(rows)
+def met(row: Row) -> bool | None:
+    """Return whether a row meets its target; None where it has none that can be compared.
+
+    >>> met({"ours": 2.0, "ratio": 61.0, "target": ">= 60x"}), met({"ours": 0.4, "target": "<= 0.3 s"})
+    (True, False)
+    """
+    found = re.fullmatch(r"([<>])= ([\d,.]+)(x?).*", str(row.get("target")))
+    value = row.get("ratio" if found and found[3] else "ours")
+    if not found or value is None:
+        return None
+    limit = float(found[2].replace(",", ""))
+    return bool(value >= limit if found[1] == ">" else value <= limit)
+
+
+def markdown(rows: Sequence[Row], columns: Sequence[str]) -> list[str]:
+    """Return the lines of one table in Markdown."""
     return [
         "| " + " | ".join(columns) + " |",
         "|" + "---|" * len(columns),
@@ -215,34 +240,50 @@ def markdown(records: list[dict[str, Any]], heads: Callable[[list[Row]], list[st
 
 def write() -> Path:
     """Write RESULTS.md from the records, and return its path."""
-    text = ["# Results", "", "Written by `bench/run.py` from `bench/results/`; no number here is typed by hand.", ""]
-    timings = sorted(RESULTS.glob("*.json"))
-    if timings:
-        text += ["## Timings", "", "One core each, both in the same run; `ratio` is how many times better.", ""]
-    for path in timings:
-        record = kept(path)
-        text += [f"### {record['bench']}", "", *markdown([record], lambda rows: [
-            "name", "ours", "peer", "ratio", "target", "unit", "n", "note", "commit"]), source(record), ""]  # fmt: skip
+    timings = [kept(path) for path in sorted(RESULTS.glob("*.json"))]
     folders = sorted(path for path in (RESULTS / "tables").glob("*") if path.is_dir())
-    if folders:
-        text += ["## Tables", ""]
-    for folder in folders:
-        records = [kept(path) for path in sorted(folder.glob("*.json"))]
-        text += [f"### {folder.name}", "", *markdown(records, lambda rows: list(dict.fromkeys(
-            key for row in rows for key in row))), source(records[-1]), ""]  # fmt: skip
+    tables = [sorted((kept(path) for path in folder.glob("*.json")), key=lambda record: record.get("place", 0))
+              for folder in folders]  # fmt: skip
+    text = ["# Results", "", "Written by `bench/run.py` from `bench/results/`; no number of ours is typed by hand.", ""]
+    shown = ""
+    if timings:
+        text += ["## Timings", "", "Ours and the peer's in turns in the same run, one core each; `ratio` is how many "
+                 "times better ours is. `make bench` runs them all.", ""]  # fmt: skip
+    for record in timings:
+        rows = [{**row, "met": met(row)} for row in record["rows"]]
+        text += [f"### {record['bench']}", "", record.get("about", ""), ""]
+        text += markdown(rows, ["name", "ours", "peer", "ratio", "target", "unit", "n", "met", "note"])
+        text += [f"`{record['command']}`{commits(rows)}{on(record, shown)}", ""]
+        shown = on(record)
+    if tables:
+        text += ["## Tables", "", "`make tables` runs them all, a row at a time.", ""]
+    for records in tables:
+        rows = [row for record in records for row in record["rows"]]
+        heads = [key for key in dict.fromkeys(key for row in rows for key in row) if key not in ("commit", "seed")]
+        published = records[-1].get("published", [])
+        last = records[-1]
+        text += [f"### {last['table']}", "", last.get("about", ""), "", last.get("protocol", ""), ""]
+        text += markdown([*rows, *published], [*heads, *(["source"] if published else [])])
+        text += [f"`{last['command']}`{commits(rows)}{on(last, shown)}", ""]
+        shown = on(last)
     path = HERE / "RESULTS.md"
     beside = path.with_suffix(".part")
-    beside.write_text("\n".join(text).rstrip() + "\n", encoding="utf-8")
+    beside.write_text(re.sub("\n{3,}", "\n\n", "\n".join(text)).rstrip() + "\n", encoding="utf-8")
     os.replace(beside, path)
     return path
 
 
-def source(record: Mapping[str, Any]) -> str:
-    """Return where the numbers of a record come from, in one line."""
+def commits(rows: Iterable[Row]) -> str:
+    """Return the commits that rows are of, as the end of a sentence."""
+    return " at " + ", ".join(sorted({row.get("commit", "unknown") for row in rows}))
+
+
+def on(record: Mapping[str, Any], shown: str = "") -> str:
+    """Return the machine and the packages that the numbers of a record depend on, but nothing where just `shown`."""
     here = record["machine"]
     packages = ", ".join(f"{name} {version}" for name, version in here["packages"].items())
-    return (f"`{record['command']}` on {here['processor']}, {here['cores']} cores, {here['system']}, "
-            f"Python {here['python']}; {packages}.")  # fmt: skip
+    said = (f", on {here['processor']}, {here['cores']} cores, {here['system']}, Python {here['python']}; {packages}.")
+    return "." if said == shown else said
 
 
 def main() -> int:

@@ -1,54 +1,59 @@
-"""Cold starts: what a person waits for the first piece, whole processes on one core, median of several.
+"""Cold starts: what a person waits for, whole processes on one core.
 
-    python bench/startup.py
+    python bench/run.py startup
+
+`import` is what is beyond an empty Python; the commands are timed whole. They write MIDI, sound, picture and page
+unless the row says otherwise.
 """
 
 from __future__ import annotations
 
-import json
+import os
 import subprocess
 import sys
 import tempfile
-import time
-from statistics import median
-from typing import Any
+from pathlib import Path
 
-COMMANDS: tuple[tuple[str, list[str], float], ...] = (
-    ("import partimento", ["-c", "import partimento"], 0.3),
-    ("compose --bars 16", ["-m", "partimento", "compose", "--bars", "16", "--seed", "1", "--quiet"], 2.0),
-    ("compose --bars 16 -n 4, with page and sound",
-     ["-m", "partimento", "compose", "--bars", "16", "-n", "4", "--seed", "1", "--quiet"], 8.0),
-    ("compose --bars 16 --format mid",
-     ["-m", "partimento", "compose", "--bars", "16", "--seed", "1", "--quiet", "--format", "mid"], 2.0),
-)
+from peers import Missing, Row, attempt, median_seconds, show
 
-
-def seconds(arguments: list[str], repeats: int) -> float:
-    """Median wall seconds of a Python process, the first run not counted."""
-    taken = []
-    with tempfile.TemporaryDirectory() as folder:
-        for turn in range(repeats + 1):
-            start = time.perf_counter()
-            subprocess.run([sys.executable, *arguments], cwd=folder, check=True, capture_output=True)
-            if turn:
-                taken.append(time.perf_counter() - start)
-    return median(taken)
+SRC = Path(__file__).resolve().parents[1] / "src"
+REPEATS = 5
+COMPOSE = ("-m", "partimento", "compose", "--bars", "16", "--seed", "1", "--quiet")
+COMMANDS: dict[str, tuple[tuple[str, ...], str]] = {
+    "import partimento": (("-c", "import partimento"), "<= 0.3 s"),
+    "compose --bars 16": (COMPOSE, "<= 2 s"),
+    "compose --bars 16 --format mid": ((*COMPOSE, "--format", "mid"), "<= 2 s"),
+    "compose --bars 16 -n 4": ((*COMPOSE, "-n", "4"), "<= 8 s"),
+    "compose --bars 16 --model random": ((*COMPOSE, "--model", "random"), "<= 2 s"),
+}
 
 
-def main(argv: list[str]) -> list[dict[str, Any]]:
-    repeats = int(argv[0]) if argv else 5
-    empty = seconds(["-c", "pass"], repeats)
-    rows = []
-    for name, arguments, target in COMMANDS:
-        ours = seconds(arguments, repeats)
-        ours -= empty if name.startswith("import") else 0.0
-        rows.append({"name": name, "ours": round(ours, 3), "peer": round(empty, 3), "ratio": None,
-                     "target": f"<= {target:g} s", "unit": "s", "n": repeats,
-                     "note": "wall, whole process; beside it an empty Python" if not name.startswith("import")
-                     else "beyond an empty Python"})
-    return rows
+def main(argv: list[str]) -> list[Row]:
+    """Return a row a command; one that does not succeed is skipped with what it said."""
+    empty = timed(("-c", "pass"))
+    return [attempt(name, lambda: measured(name, empty)) for name in COMMANDS]  # noqa: B023
+
+
+def measured(name: str, empty: float) -> Row:
+    """Return one row."""
+    words, target = COMMANDS[name]
+    alone = name.startswith("import")
+    return {"name": name, "ours": timed(words) - (empty if alone else 0.0), "peer": None, "ratio": None,
+            "target": target, "unit": "s", "n": REPEATS,
+            "note": "beyond an empty Python" if alone else f"of it an empty Python {empty:.3f}"}
+
+
+def timed(words: tuple[str, ...]) -> float:
+    """Return the median wall seconds of a Python process in an empty folder; `Missing` where it fails."""
+    def run() -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            done = subprocess.run([sys.executable, *words], cwd=folder, capture_output=True, encoding="utf-8",
+                                  env={**os.environ, "PYTHONPATH": str(SRC), "PYTHONIOENCODING": "utf-8"}, check=False)
+        if done.returncode:
+            raise Missing((done.stderr.strip() or f"exit code {done.returncode}").splitlines()[-1])
+
+    return median_seconds(run, REPEATS)
 
 
 if __name__ == "__main__":
-    for row in main(sys.argv[1:]):
-        print(json.dumps(row))
+    show(main)

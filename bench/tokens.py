@@ -1,86 +1,65 @@
-"""How fast music becomes tokens: one JSON row a measurement, one core.
+"""How fast music becomes tokens, on one core: songs to ids beside MidiTok's REMI, and files to ids.
 
-    PARTIMENTO_DATA=/data python bench/tokens.py [songs]
+    python bench/run.py tokens
 
-`encode`: already parsed songs of pop909 to ids, against the REMI of MidiTok on the same songs with the same grid (12
-steps a quarter), programs, tempos, time signatures and 32 velocities, in turns: medians of 7 rounds.
-`file to tokens`: the same files from disk to ids.
+Both encode the same parsed songs of pop909 on the same grid (12 steps a quarter), with programs, tempos, time
+signatures and 32 velocities, in turns. `files to tokens` reads the same files from the disk's cache and encodes them.
 """
 
 from __future__ import annotations
 
-import json
 import os
-import statistics
-import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS"):
-    os.environ[name] = "1"
+for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS"):
+    os.environ[threads] = "1"
 
-from partimento.formats import read_fast  # noqa: E402  (after the threads are set)
+from peers import attempt, median_seconds, music, peer, show, side_by_side, version  # noqa: E402  (after the threads are set)
+
+from partimento.formats import read_fast  # noqa: E402
 from partimento.tokens.remi import Remi  # noqa: E402
 
-ROUNDS = 7
+SONGS = 100
+ROUNDS = 9
 
 
-def seconds(work: Callable[[], object]) -> float:
-    """Processor time of one run."""
-    start = time.process_time()
-    work()
-    return time.process_time() - start
+def main(argv: list[str]) -> list[dict[str, Any]]:
+    """Return the rows: encoding beside MidiTok, and files a second."""
+    files = sorted(music("pop909").glob("[0-9]*/[0-9]*.mid"))[:int(argv[0]) if argv else SONGS]
+    return [attempt("song to tokens", lambda: encoding(files)), files_to_tokens(files)]
 
 
-def main() -> None:
-    """Print the rows."""
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 100
-    data = Path(os.environ.get("PARTIMENTO_DATA", "/data")) / "pop909"
-    files = sorted(data.glob("[0-9]*/[0-9]*.mid"))[:count]
+def files_to_tokens(files: list[Path]) -> dict[str, Any]:
+    """Return how many files a second become ids."""
+    remi = Remi()
+    taken = median_seconds(lambda: sum(len(remi.encode(read_fast(path))) for path in files), ROUNDS, time.process_time)
+    rate = len(files) / taken
+    return {"name": "files to tokens", "ours": rate, "peer": None, "ratio": None, "target": ">= 1,500 files/s",
+            "unit": "files/s", "n": len(files), "note": "pop909, from disk cache to ids"}
+
+
+def encoding(files: list[Path]) -> dict[str, Any]:
+    """Return milliseconds a song of both encoders."""
+    miditok, symusic = peer("miditok"), peer("symusic")
+    theirs = miditok.REMI(miditok.TokenizerConfig(
+        beat_res={(0, 4): 12, (4, 12): 2}, num_velocities=32, use_programs=True, use_tempos=True,
+        use_time_signatures=True, remove_duplicated_notes=False))
     remi, songs = Remi(), [read_fast(path) for path in files]
-    tokens = sum(len(remi.encode(song)) for song in songs)
-    peer = peer_encoder(files)
-    rounds = []
-    for _ in range(ROUNDS):
-        own = seconds(lambda: [remi.encode(song) for song in songs])
-        rounds.append((own, seconds(peer) if peer else 0.0))
-    own, theirs = (statistics.median(column) for column in zip(*rounds, strict=True))
-    row = {"measure": "encode", "songs": len(songs), "tokens": tokens, "tokens a second": round(tokens / own),
-           "ms a song": round(1e3 * own / len(songs), 3)}
-    if peer:
-        ratios = sorted(b / a for a, b in rounds)
-        row |= {"miditok ms a song": round(1e3 * theirs / len(songs), 3), "miditok tokens": peer.tokens,
-                "ratio": round(statistics.median(ratios), 1), "ratios": [round(r, 1) for r in ratios]}
-    print(json.dumps(row))
-    whole = statistics.median(seconds(lambda: [remi.encode(read_fast(path)) for path in files]) for _ in range(ROUNDS))
-    print(json.dumps({"measure": "file to tokens", "files": len(files), "files a second": round(len(files) / whole)}))
+    parsed = [symusic.Score(str(path)) for path in files]
 
+    def count(encode: Any, pieces: list[Any]) -> int:  # each result is let go at once: to keep them all costs MidiTok
+        return sum(len(encode(piece)) for piece in pieces)  # as much again in garbage collection, which is not encoding
 
-class _Peer:
-    """MidiTok's REMI over the same files, parsed beforehand."""
-
-    def __init__(self, files: list[Path]) -> None:
-        import symusic
-        from miditok import REMI, TokenizerConfig
-
-        self.tokenizer = REMI(TokenizerConfig(
-            beat_res={(0, 4): 12, (4, 12): 2}, num_velocities=32, use_programs=True, use_tempos=True,
-            use_time_signatures=True, remove_duplicated_notes=False))
-        self.songs = [symusic.Score(str(path)) for path in files]
-        self.tokens = 0
-
-    def __call__(self) -> None:
-        self.tokens = sum(len(self.tokenizer.encode(song)) for song in self.songs)
-
-
-def peer_encoder(files: list[Path]) -> _Peer | None:
-    """The peer, or None where it is not installed."""
-    try:
-        return _Peer(files)
-    except ImportError:
-        return None
+    tokens = count(remi.encode, songs), count(theirs.encode, parsed)
+    own, other = side_by_side(lambda: count(remi.encode, songs), lambda: count(theirs.encode, parsed), ROUNDS,
+                              time.process_time)
+    return {"name": "song to tokens", "ours": 1e3 * own / len(files), "peer": 1e3 * other / len(files),
+            "ratio": other / own, "target": ">= 60x", "unit": "ms a song", "n": len(files),
+            "note": f"{version(miditok)} REMI; ours {tokens[0] / own / 1e6:.0f} M tokens/s of {tokens[0]:,}, "
+                    f"theirs {tokens[1]:,} tokens"}
 
 
 if __name__ == "__main__":
-    main()
+    show(main)

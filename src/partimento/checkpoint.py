@@ -26,6 +26,7 @@ from partimento import __version__
 from partimento.data import ledger
 from partimento.data.ledger import Entry
 from partimento.errors import CheckpointError, ModelError, PartimentoError
+from partimento.formats.files import write_bytes
 from partimento.models import base
 from partimento.models.base import Arrays, Model
 from partimento.settings import config_from_json, config_to_json
@@ -67,6 +68,12 @@ def save(model: Model, path: str | os.PathLike[str], *, record: Mapping[str, Any
     `record` is whatever JSON-ready is to be known of the training; `ledger_lines` as ``Corpus.ledger_lines()`` gives
     them. WriteError where the file cannot be written, ModelError where the model cannot be saved; either way nothing
     half-written is left.
+
+    >>> import tempfile
+    >>> from partimento.models.random import Random
+    >>> place = Path(tempfile.mkdtemp(), "chance.partimento")
+    >>> save(Random(), place, record={"seed": 3}) == load(place).hash
+    True
     """
     if not model.fitted:
         raise ModelError(f"a model must be fitted before it is saved; this {model.family} model has learnt nothing yet")
@@ -84,7 +91,7 @@ def save(model: Model, path: str | os.PathLike[str], *, record: Mapping[str, Any
                          f"not ({error})") from None
     lines = "".join(f"{line}\n" for line in ledger_lines)
     data = _zip({HEAD: text.encode(), ARRAYS: _pack(arrays, model.family), LEDGER: lines.encode()})
-    ledger.write_atomic(path, data)
+    write_bytes(path, data, parents=True)
     return hashlib.sha256(data).hexdigest()
 
 

@@ -30,39 +30,49 @@ def _options(*options: Callable[[Command], Command]) -> Callable[[Command], Comm
 
 
 _out = _options(
-    click.option("-o", "--out", default=".", show_default=True, help="Folder, or file name for one piece."),
+    click.option("-o", "--out", default=".", show_default=True,
+                 help="Folder to write to, or the file; for a new folder with a dot in its name end it in /."),
     click.option("--format", "makes",
-                 help="What to write: mid, wav, flac, ogg, mp3, png, svg, html (a page with sound) [mid,html]."),
-    click.option("--soundfont", help="SoundFont (.sf2) to play with; doctor says which is found."),
+                 help="What to write, with commas between: mid, wav, flac, ogg, mp3, png, svg, html (a page with "
+                      "sound) [mid,html into a folder]."),
+    click.option("--soundfont", help="SoundFont (.sf2) to play with [the best found; partimento doctor names it]."),
 )
 _draw = _options(
-    click.option("-n", "--count", type=int, default=1, show_default=True, help="How many candidates."),
-    click.option("--seed", type=int, help="The same seed gives the same bytes; drawn and told when not given."),
+    click.option("-n", "--count", type=int, default=1, show_default=True, help="How many candidates to compose."),
+    click.option("--seed", type=int, help="The same seed gives the same bytes [a new one, which is printed]."),
     click.option("--model", default="markov", show_default=True,
-                 help="A family, a checkpoint file, or package.module:Class."),
+                 help="A family (partimento models lists them), a checkpoint file, or package.module:Class."),
     click.option("--temperature", type=float, help="Above 1 wilder, below 1 safer [what suits the family]."),
-    click.option("--top-p", type=float, help="Keep the likeliest share of choices [what suits the family]."),
-    click.option("--tries", type=int, help="Attempts a piece, the best is taken [24 with targets, else 1]."),
+    click.option("--top-p", type=float,
+                 help="Draw only from the likeliest choices that together hold this share, up to 1 [what suits the "
+                      "family]."),
+    click.option("--tries", type=int, help="Attempts at each piece, of which the best is kept [24 with --target, "
+                                           "else 1]."),
 )
 _facts = _options(
-    click.option("--key", help='Such as "E minor" or Bb.'),
-    click.option("--chords", help='Chord symbols, one a bar, cycled: "Am F C G"; | ends a bar: "Am F | C".'),
-    click.option("--range", "ranges", multiple=True, metavar="TRACK=LOW-HIGH", help="Such as violin=G3-E6."),
+    click.option("--key", help='Key, such as "E minor" or Bb.'),
+    click.option("--chords", help='Chord symbols, one a bar, begun again at their end: "Am F C G". With | to end '
+                                  'bars, several a bar: "Am F | C".'),
+    click.option("--range", "ranges", multiple=True, metavar="TRACK=LOW-HIGH",
+                 help="Lowest and highest pitch of a track, such as violin=G3-E6. May be given again."),
     click.option("--target", "targets", multiple=True, metavar="NAME=VALUE",
-                 help="A control to aim at, such as density=6 or piano.density=6; see: partimento models --controls."),
+                 help="A measure to aim at, such as density=6, or piano.density=6 for one track. May be given again; "
+                      "partimento models --controls lists them."),
 )
 _frame = _options(
-    click.option("--meter", help="Such as 3/4."),
-    click.option("--tempo", type=float, help="Quarter notes a minute."),
+    click.option("--meter", help="Meter, such as 3/4."),
+    click.option("--tempo", type=float, help="Tempo in quarter notes a minute."),
 )
 _input = _options(
     click.option("--input-meter", help="Read the bars of the input in this meter, such as 4/4; no note moves."),
-    click.option("--input-downbeat", type=float, help="Quarters before the first downbeat of the input (a pick-up)."),
+    click.option("--input-downbeat", type=float,
+                 help="Where a first beat of the input is, in quarter notes from its start; no note moves."),
 )
-_voice = _options(
-    click.option("--json", "as_json", is_flag=True, help="One JSON object a line."),
-    click.option("--quiet", is_flag=True, help="Only the written paths."),
-)
+_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+_voice = _options(_json, click.option("--quiet", is_flag=True, help="Print only the paths written."))
+_wish = _options(_facts, _input, _draw, _out, _voice)
+_opening = click.option("--open", default="all", show_default=True,
+                        help="What to write anew: all, or pitch (the rhythm stays).")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
@@ -80,7 +90,7 @@ def cli(context: click.Context) -> None:
 
 @cli.command()
 @click.option("--bars", type=int, help="How many bars to make [16].")
-@click.option("--tracks", default="", help="Instruments, such as piano,bass,drums.")
+@click.option("--tracks", default="", help="Instruments, such as piano,bass,drums [what the model learnt, or piano].")
 @click.option("--loop", is_flag=True, help="A seamless loop: exact length, the tail folds into the head.")
 @_frame
 @_facts
@@ -95,13 +105,9 @@ def compose(**given: Any) -> None:
 @cli.command(name="continue")
 @click.argument("song", type=click.Path())
 @click.option("--bars", type=int, help="How many bars to add [8].")
-@click.option("--tracks", default="", help="Only these tracks go on.")
+@click.option("--tracks", default="", help="Only these tracks go on [all].")
 @_frame
-@_facts
-@_input
-@_draw
-@_out
-@_voice
+@_wish
 def continue_(**given: Any) -> None:
     """SONG and more of it; a part-filled last bar is completed first."""
     _verb("continue_", given)
@@ -109,27 +115,20 @@ def continue_(**given: Any) -> None:
 
 @cli.command()
 @click.argument("song", type=click.Path())
-@click.option("--bars", required=True, help="Where: 5-8, or 5.3-8 from beat 3 of bar 5 (a pick-up is bar 0).")
-@click.option("--tracks", default="", help="Only in these tracks.")
-@click.option("--open", default="all", show_default=True, help="What to write anew: all, or pitch (the rhythm stays).")
-@_facts
-@_input
-@_draw
-@_out
-@_voice
+@click.option("--bars", required=True, help="Where to write: 5-8, or 5.3-8 from beat 3 of bar 5 (a pick-up is bar 0).")
+@click.option("--tracks", default="", help="Only in these tracks, by name or number [all].")
+@_opening
+@_wish
 def infill(**given: Any) -> None:
-    """SONG with some bars of some tracks written anew; everything else comes back identical."""
+    """Some bars of SONG written anew; all else comes back identical."""
     _verb("infill", given)
 
 
 @cli.command()
 @click.argument("song", type=click.Path())
-@click.option("--tracks", default="", help="Tracks to add, such as piano or alto,tenor,bass.")
-@_facts
-@_input
-@_draw
-@_out
-@_voice
+@click.option("--tracks", default="",
+              help="Tracks to add, such as piano or alto,tenor,bass [what the model learnt, or piano].")
+@_wish
 def harmonize(**given: Any) -> None:
     """SONG (a melody, say) with other tracks composed to it."""
     _verb("harmonize", given)
@@ -137,14 +136,11 @@ def harmonize(**given: Any) -> None:
 
 @cli.command()
 @click.argument("song", type=click.Path())
-@click.option("--strength", type=float, default=0.5, show_default=True, help="Share of the notes let go; 0 is SONG.")
-@click.option("--tracks", default="", help="Only these tracks.")
-@click.option("--open", default="all", show_default=True, help="What to write anew: all, or pitch (the rhythm stays).")
-@_facts
-@_input
-@_draw
-@_out
-@_voice
+@click.option("--strength", type=float, default=0.5, show_default=True,
+              help="Share of the notes that are let go, 0 to 1; 0 is SONG itself.")
+@click.option("--tracks", default="", help="Only in these tracks, by name or number [all].")
+@_opening
+@_wish
 def vary(**given: Any) -> None:
     """SONG varied: a share of its notes is let go and written anew."""
     _verb("vary", given)
@@ -152,26 +148,21 @@ def vary(**given: Any) -> None:
 
 @cli.command()
 @click.argument("piece", type=click.Path())
-@click.option("--model", help="The checkpoint, where it is a file of yours.")
+@click.option("--model", help="The checkpoint that made it, where it is a file of yours.")
 @_out
 @_voice
 def replay(piece: str, model: str | None, out: str, makes: str | None, soundfont: str | None, as_json: bool,
            quiet: bool) -> None:
-    """PIECE again from the settings inside it; says whether it came out the same."""
-    from partimento import formats, generate, verbs
+    """PIECE again from the settings inside it, and if it is the same."""
+    from partimento import verbs
 
     result = verbs.replay(piece, model=model)
-    old = formats.read(Path(piece))
-    new = formats.keep(generate.stamped(result), ".mid")
-    same_bytes = Path(piece).read_bytes() == formats.to_bytes(generate.stamped(result))
-    same = "the same bytes" if same_bytes else \
-        "the same notes, other bytes" if (old.notes().shape == new.notes().shape
-                                          and bool((old.notes() == new.notes()).all())) else "OTHER NOTES"
+    same = verbs.compare(piece, result)
     paths = verbs.write([result], out, makes=_makes(makes, out), soundfont=soundfont)
     if not quiet:
         _say({"replayed": piece, "same": same, "platform": result.platform}, as_json, f"{piece}: {same}")
     _written(paths, as_json)
-    if same == "OTHER NOTES":
+    if same == verbs.OTHER_NOTES:
         raise RequestError(f"{piece}: a replay must give the same notes; on {result.platform} it gave others "
                            "(another version, or the file was edited)")
 
@@ -181,7 +172,7 @@ def replay(piece: str, model: str | None, out: str, makes: str | None, soundfont
 @click.option("--seed", type=int, default=4, show_default=True)
 @_voice
 def demo(out: str, seed: int, as_json: bool, quiet: bool) -> None:
-    """Compose a piece with the bundled model, offline: MIDI, sound, picture, and a page."""
+    """A piece by the bundled model: MIDI, sound, picture and page."""
     from partimento import verbs
 
     learnt = verbs.compose(bars=16, meter="3/4", key="G major", tempo=112, tracks="flute,piano", seed=seed, count=1)
@@ -201,19 +192,21 @@ def demo(out: str, seed: int, as_json: bool, quiet: bool) -> None:
 @cli.command()
 @click.argument("folder", type=click.Path())
 @click.option("--model", default="markov", show_default=True, help="A family, or package.module:Class.")
-@click.option("-o", "--out", default=None, help="Checkpoint to write [FOLDER's name .partimento].")
-@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A setting of the family.")
+@click.option("-o", "--out", default=None, help="Checkpoint to write [the folder's name with .partimento].")
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE",
+              help="A setting of the family. May be given again.")
 @click.option("--licence", help="Licence of the music, where the folder does not say.")
-@click.option("--valid-share", type=float, default=0.1, show_default=True, help="Share of pieces kept to measure on.")
+@click.option("--valid-share", type=float, default=0.1, show_default=True,
+              help="Share of the pieces kept back to measure on.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--workers", type=int, help="Processes that read [one a core].")
-@click.option("--max-notes", type=int, default=5_000_000, show_default=True, help="Refuse larger files.")
+@click.option("--max-notes", type=int, default=5_000_000, show_default=True, help="Refuse files of more notes.")
 @_input
 @_voice
 def train(folder: str, model: str, out: str | None, settings: Sequence[str], licence: str | None, valid_share: float,
           seed: int, workers: int | None, max_notes: int, input_meter: str | None, input_downbeat: float | None,
           as_json: bool, quiet: bool) -> None:
-    """Learn from a FOLDER of music (or one song) and write a checkpoint to compose with."""
+    """A checkpoint to compose with, learnt from a FOLDER or one song."""
     from partimento.training import train as learn
 
     target = Path(out) if out else Path(f"{Path(folder).resolve().stem}.partimento")
@@ -235,12 +228,13 @@ def train(folder: str, model: str, out: str | None, settings: Sequence[str], lic
 @cli.command()
 @click.argument("path", type=click.Path())
 @click.option("--licence", help="Licence of the music, where the folder does not say.")
-@click.option("--max-notes", type=int, default=5_000_000, show_default=True, help="Refuse larger files.")
+@click.option("--max-notes", type=int, default=5_000_000, show_default=True, help="Refuse files of more notes.")
 @_input
-@_voice
+@_json
+@click.option("--quiet", is_flag=True, help="No progress.")
 def inspect(path: str, licence: str | None, max_notes: int, input_meter: str | None, input_downbeat: float | None,
             as_json: bool, quiet: bool) -> None:
-    """What is in a FILE, a folder of music, or a checkpoint."""
+    """What is in a file of music, a folder of it, or a checkpoint."""
     from partimento import checkpoint, data
 
     if Path(path).suffix == checkpoint.SUFFIX:
@@ -256,67 +250,54 @@ def inspect(path: str, licence: str | None, max_notes: int, input_meter: str | N
 
 @cli.command()
 @click.argument("source", type=click.Path())
-@click.option("-o", "--out", required=True, help="File to write, or folder for a folder.")
-@click.option("--tempo", type=float, help="Another tempo for the whole piece, quarter notes a minute.")
+@click.option("-o", "--out", required=True, help="File to write; for a folder, the folder to write to.")
+@click.option("--tempo", type=float, help="Another tempo for the whole piece, in quarter notes a minute.")
 @_input
 @_voice
 def convert(source: str, out: str, tempo: float | None, input_meter: str | None, input_downbeat: float | None,
             as_json: bool, quiet: bool) -> None:
-    """SOURCE (a file or a folder) in another format, or with other bars or another tempo."""
-    from partimento import formats, theory, verbs
-    from partimento.score import Tempo
+    """SOURCE (a file or a folder) as MIDI, with other bars or tempo.
 
-    pairs = _pairs_of_files(Path(source), Path(out), formats.SUFFIXES)
-    written, failed = [], []
-    for old, new in pairs:
-        try:
-            score = verbs.load(old, input_meter, input_downbeat)
-            if tempo is not None:
-                score = score.replace(tempos=(Tempo(0, round(60e6 / theory.parse_tempo(tempo))),))
-            new.parent.mkdir(parents=True, exist_ok=True)
-            formats.write(score, new)
-            written.append(new)
-        except PartimentoError as error:
-            if len(pairs) == 1:
-                raise
-            failed.append(str(error))
-            click.echo(f"skipped {error}", err=True)
-    if not written:
-        raise WriteError(f"{source}: nothing could be converted; {len(failed)} files failed")
-    if not quiet and len(pairs) > 1:
-        told = {"converted": len(written), "skipped": failed}
-        _say(told, as_json, f"{len(written)} converted, {len(failed)} skipped")
-    _written(written, as_json)
+    The suffix of the file to write says the kind (.mid, .kar, .rmi ...); the files of a folder become .mid files.
+    """
+    from partimento import verbs
+
+    bar = _Bar(as_json, quiet or not (Path(source).is_dir() and sys.stderr.isatty()))
+    done = verbs.convert(source, out, tempo=tempo, input_meter=input_meter, input_downbeat=input_downbeat,
+                         report=bar.report)
+    bar.close()
+    for sentence in done.skipped:
+        click.echo(f"skipped {sentence}", err=True)
+    if not quiet and Path(source).is_dir():
+        _say({"converted": len(done.written), "skipped": done.skipped}, as_json,
+             f"{len(done.written)} converted, {len(done.skipped)} skipped")
+    _written(done.written, as_json)
 
 
 @cli.command()
 @click.argument("song", type=click.Path())
 @click.option("-o", "--out", default=".", show_default=True, help="File (.wav .ogg .png .html ...) or folder.")
-@click.option("--format", "makes", default="wav,png", show_default=True, help="What to write into a folder.")
-@click.option("--soundfont", help="SoundFont (.sf2) to play with.")
-@click.option("--loop", is_flag=True, help="Sound of exact length whose tail folds into its head.")
+@click.option("--format", "makes", default="wav,png", show_default=True,
+              help="What to write into a folder, with commas between.")
+@click.option("--soundfont", help="SoundFont (.sf2) to play with [the best found].")
+@click.option("--loop", is_flag=True, help="Sound of the exact length of the piece, its tail folded into its head.")
 @_input
 @_voice
 def render(song: str, out: str, makes: str, soundfont: str | None, loop: bool, input_meter: str | None,
            input_downbeat: float | None, as_json: bool, quiet: bool) -> None:
-    """SONG as sound, picture or page."""
+    """SONG as sound (wav, flac, ogg, mp3), picture (png, svg) or page."""
     from partimento import verbs
 
-    score = verbs.load(song, input_meter, input_downbeat)
-    target = Path(out)
-    if target.suffix and not target.is_dir():
-        paths = [verbs.render(score, target, soundfont=soundfont, loop=loop)]
-    else:
-        paths = [verbs.render(score, target / f"{Path(song).stem}.{make}", soundfont=soundfont, loop=loop)
-                 for make in _split(makes)]
+    paths = verbs.render(song, out, makes=makes, soundfont=soundfont, loop=loop, input_meter=input_meter,
+                         input_downbeat=input_downbeat)
     _written(paths, as_json)
 
 
 @cli.command()
 @click.option("--controls", "show_controls", is_flag=True, help="The controls that --target can aim at.")
-@_voice
-def models(show_controls: bool, as_json: bool, quiet: bool) -> None:
-    """The families, what each can do, and the checkpoints that come with them."""
+@_json
+def models(show_controls: bool, as_json: bool) -> None:
+    """The families of models, and the checkpoints that come with them."""
     from partimento import about
 
     for row in about.controls() if show_controls else about.models():
@@ -324,8 +305,8 @@ def models(show_controls: bool, as_json: bool, quiet: bool) -> None:
 
 
 @cli.command()
-@_voice
-def doctor(as_json: bool, quiet: bool) -> None:
+@_json
+def doctor(as_json: bool) -> None:
     """What is here, what is missing, and the command that mends it."""
     from partimento import about
 
@@ -381,12 +362,8 @@ def _makes(makes: str | None, out: str) -> list[str]:
     from partimento import verbs
 
     if makes is not None:
-        return _split(makes)
+        return verbs.makes_of(makes)
     return [] if verbs.format_of(out) else ["mid", "html"]
-
-
-def _split(makes: str) -> list[str]:
-    return [make.strip().lstrip(".").lower() for make in makes.split(",") if make.strip()]
 
 
 def _pairs(items: Sequence[str], option: str) -> dict[str, str]:
@@ -395,6 +372,8 @@ def _pairs(items: Sequence[str], option: str) -> dict[str, str]:
         name, equals, value = item.partition("=")
         if not equals or not name.strip() or not value.strip():
             raise RequestError(f"{option} must be NAME=VALUE; got {item!r}")
+        if name.strip() in found:
+            raise RequestError(f"{option} must say a name once; {name.strip()!r} is said twice")
         found[name.strip()] = value.strip()
     return found
 
@@ -415,19 +394,6 @@ def _number(name: str, value: str) -> float:
         return float(value)
     except ValueError:
         raise RequestError(f"the target {name} must be a number; got {value!r}") from None
-
-
-def _pairs_of_files(source: Path, out: Path, suffixes: Sequence[str]) -> list[tuple[Path, Path]]:
-    if not source.is_dir():
-        return [(source, out if out.suffix and not out.is_dir() else out / f"{source.stem}.mid")]
-    files = sorted(p for p in source.rglob("*") if p.suffix.lower() in suffixes and p.is_file())
-    if not files:
-        raise RequestError(f"{source}: a folder to convert must hold music ({', '.join(suffixes)}); this one has none")
-    pairs: dict[Path, Path] = {}
-    for path in files:
-        new = (out / path.relative_to(source)).with_suffix(".mid")
-        pairs[new.with_name(f"{path.name}.mid") if new in pairs else new] = path    # a.kar beside a.mid: both stay
-    return [(old, new) for new, old in pairs.items()]
 
 
 class _Bar:

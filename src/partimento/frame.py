@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -33,7 +34,14 @@ class Canvas(NamedTuple):
 
 
 def frame(request: Request, source: Score | None) -> Canvas:
-    """The frame of a request whose open facts are filled in; `source` is the input of every verb but compose."""
+    """The frame of a request whose open facts are filled in; `source` is the input of every verb but compose.
+
+    RequestError where the verb does not take what is asked, or the piece has no such place.
+
+    >>> canvas = frame(Request(bars=2, meter="3/4", tracks=("flute",)), None)
+    >>> canvas.around.n_bars, canvas.blanks.regions[0].end
+    (2, 2880)
+    """
     _refuse_what_is_not_taken(request)
     if request.verb == "compose":
         if source is not None:
@@ -116,9 +124,9 @@ def _vary(request: Request, source: Score) -> Canvas:
     uniform = generator(request.seed, request.index, 3).random(len(source))
     stay = ~np.isin(source.track, tracks) | (uniform >= strength)
     source = _with_chords(source, request, 0)
-    if stay.all():
-        return Canvas(source, Blanks(), False)
     regions = tuple(Region(i, start, end, request.open) for i in tracks for start, end in _gaps(source, i, stay))
+    if not regions:
+        return Canvas(source, Blanks(), False)
     return _cut(source, regions, np.flatnonzero(stay).tolist(), False)
 
 
@@ -129,7 +137,7 @@ def _gaps(score: Score, track: int, stay: BoolArray) -> list[tuple[int, int]]:
     for start in np.unique(score.onset[~stay & (score.track == track)]).tolist():
         later = kept[kept > start]
         end = int(later[0]) if len(later) else score.end
-        if not gaps or gaps[-1][1] <= start:
+        if start < end and (not gaps or gaps[-1][1] <= start):    # a note of no length at the very end stays
             gaps.append((start, end))
     return gaps
 
@@ -145,7 +153,7 @@ def _cut(score: Score, regions: tuple[Region, ...], pinned: Sequence[int], finis
     longest = max(r.end - r.start for r in regions) / score.ticks_per_quarter
     if longest > MAX_QUARTERS:
         raise RequestError(f"what is written at once must last at most {MAX_QUARTERS:,} quarter notes; "
-                           f"this lasts {longest:,.0f}: ask for less")
+                           f"this lasts {math.ceil(longest):,}: ask for less")
     pins = np.zeros(len(score), bool)
     pins[np.asarray(pinned, np.intp)] = True
     gone = Blanks(regions).inside(score, "all") & ~pins
@@ -226,9 +234,9 @@ def _named(score: Score, wanted: Sequence[str]) -> list[int]:
 
 def _place(place: str | None, score: Score) -> tuple[int, int]:
     """Start and end tick of ``5-8``, ``5``, ``5.3-8`` or ``5.3-8.2`` (bars from 1, a pick-up 0; beats from 1)."""
-    match = re.fullmatch(r"\s*(\d+)(?:\.(\d+))?\s*(?:-\s*(\d+)(?:\.(\d+))?)?\s*", place or "")
+    match = re.fullmatch(r"\s*(\d{1,99})(?:\.(\d{1,99}))?\s*(?:[-–]\s*(\d{1,99})(?:\.(\d{1,99}))?)?\s*", place or "")
     if match is None:
-        raise RequestError(f"--bars says where to write, such as 5-8, or 5.3-8 from beat 3 of bar 5; got {place!r}")
+        raise RequestError(f"--bars says where to write, such as 5-8, or 5.3-8 from beat 3 of bar 5; got {place!r:.60}")
     bar, beat, last_bar, last_beat = (None if g is None else int(g) for g in match.groups())
     assert bar is not None
     start, stop = score.bar_span(bar)

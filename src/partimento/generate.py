@@ -40,6 +40,10 @@ def generate(request: Request, model: Model, *, source: Score | None = None, cou
 
     `source` is the piece to work on (every verb but compose); it may stand inside the request instead.
     Raises RequestError where the wish cannot be met as put, ModelError where the model cannot do it.
+
+    >>> from partimento.models.random import Random
+    >>> [len(result.rows) for result in generate(Request(bars=2, key="C"), Random(), count=2)]
+    [5, 5]
     """
     if not 1 <= count <= MAX_COUNT:
         raise RequestError(f"count must lie in 1..{MAX_COUNT} (pieces to write); got {count}")

@@ -16,22 +16,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from partimento import theory
+from partimento import packing, theory
 from partimento.errors import RequestError, nearest
-from partimento.score import (
-    NOTE_COLUMNS,
-    OPTIONAL_COLUMNS,
-    BoolArray,
-    Chord,
-    Controls,
-    Key,
-    Mark,
-    Meter,
-    Score,
-    Tempo,
-    Text,
-    Track,
-)
+from partimento.score import BoolArray, Score
 
 VERBS = ("compose", "continue", "infill", "harmonize", "vary")
 OPEN = ("all", "pitch")
@@ -55,6 +42,10 @@ class Blanks:
 
     A note belongs where its onset is. In a region open for `all`, a note that is not pinned is to be replaced; in
     one open for `pitch` it keeps its onset, duration and velocity and gets another pitch.
+
+    >>> score = Score(onset=[0, 480], duration=[480, 480], pitch=[60, 64], velocity=[80, 80], track=[0, 0])
+    >>> Blanks((Region(track=0, start=480, end=960),)).rewritten(score).tolist()
+    [False, True]
     """
 
     regions: tuple[Region, ...] = ()
@@ -88,12 +79,15 @@ class Blanks:
 class Request:
     """One wish for one piece: everything about it is here, so that it can be replayed. None means left open.
 
-    `bars` is how many bars to make (compose, continue); `place` is where to write (`5-8`, or `5.3-8` from beat 3
-    of bar 5). `tracks` names the parts to write. `ranges` gives the lowest and highest pitch a track may take
-    (`{"violin": "G3-E6"}`), `targets` the wanted value of a control, by name or `track.name`. `strength` (vary)
-    is the share of notes let go. `temperature` > 0 and 0 < `top_p` ≤ 1 shape the draw (left open: what suits the
-    family). `index` says which of several candidates of one `seed` this is. `model` and `model_hash` name what
-    composed.
+    `bars` is how many bars to make (compose, continue); `place` is where to write (infill: `5-8`, or `5.3-8` from
+    beat 3 of bar 5). `tracks` names the parts to write, `tempo` is in quarter notes a minute, `chords` as in
+    `theory.parse_chords`. `ranges` gives the lowest and highest pitch a track may take (`{"violin": "G3-E6"}`),
+    `targets` the wanted value of a control, by name or `track.name`. `open` (infill, vary) is `all` or `pitch`;
+    `strength` (vary) is the share of notes let go, 0–1; `loop` makes a piece that repeats without a seam.
+    `temperature` (0.01–100) and `top_p` (0.001–1) shape the draw (left open: what suits the family). `index` says
+    which of several candidates of one `seed` this is, `tries` how many attempts the best is taken of. `model` and
+    `model_hash` (sha256 of its checkpoint) name what composed; `input` is the piece worked on (`pack_score`).
+    RequestError where a field cannot be.
 
     >>> Request.from_json(Request(bars=8, key="E minor").to_json()).key
     'E minor'
@@ -216,7 +210,7 @@ def _words(hint: Any) -> str:
 
 
 def parse_range(text: str, name: str = "range") -> tuple[int, int]:
-    """Lowest and highest pitch of ``G3-E6``.
+    """Lowest and highest pitch (MIDI, 0–127) of ``G3-E6``; `name` is whose range, for the RequestError.
 
     >>> parse_range("G3-E6")
     (55, 88)
@@ -243,8 +237,9 @@ class Row(NamedTuple):
 class Result:
     """A piece and its receipt: the Score, the resolved Request, asked and got, and how it came about.
 
-    `new` (bool[n]) marks the notes that were written now; `notes` are sentences worth telling (retries, notes
-    mended, wishes that could not be met); `platform` names what the same bytes can be expected on.
+    `rows` are the receipt; `new` (bool[n]) marks the notes that were written now, `regions` where they were to be;
+    `notes` are sentences worth telling; `retries` counts attempts after the first that were needed, `moved` the notes
+    moved to hold the key or the chords; `platform` names what the same bytes can be expected on.
     """
 
     score: Score
@@ -267,59 +262,19 @@ def platform_string(version: str) -> str:
            f"{platform.system()} {platform.machine()}"
 
 
-_LISTS: dict[str, Any] = {"meters": Meter, "tempos": Tempo, "keys": Key, "chords": Chord, "marks": Mark,
-                          "tracks": Track, "texts": Text}
-
-
 def pack_score(score: Score) -> str:
-    """The whole Score as short text (zlib and base 85), for a Request that replays alone."""
-    columns = [c for c in NOTE_COLUMNS + OPTIONAL_COLUMNS if getattr(score, c) is not None]
-    head = {"ticks_per_quarter": score.ticks_per_quarter, "end": score.end, "columns": columns, "notes": len(score),
-            "controls": len(score.controls), "extras": _plain(score.extras),
-            **{name: getattr(score, name) for name in _LISTS}}
-    header = json.dumps(head, separators=(",", ":"), sort_keys=True, default=int).encode()
-    body = b"".join(np.diff(getattr(score, c), prepend=0).astype("<i4").tobytes() for c in columns)
-    body += score.controls.rows().astype("<i4").tobytes()
-    return base64.b85encode(zlib.compress(struct.pack("<I", len(header)) + header + body, 9)).decode("ascii")
+    """The whole Score as short text (zlib and base 85), for a Request that replays alone.
+
+    >>> unpack_score(pack_score(Score(end=480))) == Score(end=480)
+    True
+    """
+    return base64.b85encode(zlib.compress(packing.pack(score), 9)).decode("ascii")
 
 
 def unpack_score(text: str) -> Score:
     """The Score that `pack_score` wrote; RequestError when the text is damaged."""
     try:
-        data = zlib.decompressobj().decompress(base64.b85decode(text), MAX_UNPACKED)
-        (size,) = struct.unpack_from("<I", data)
-        head = json.loads(data[4:4 + size])
-        n, at = head["notes"], 4 + size
-        columns: dict[str, Any] = {}
-        for name in head["columns"]:
-            columns[name] = np.cumsum(np.frombuffer(data, "<i4", n, at)).astype(np.int32)
-            at += 4 * n
-        rows = np.frombuffer(data, "<i4", 5 * head["controls"], at).reshape(-1, 5)
-        lists: dict[str, Any] = {name: tuple(kind(*row) for row in head[name]) for name, kind in _LISTS.items()}
-        return Score(**columns, **lists, ticks_per_quarter=head["ticks_per_quarter"], end=head["end"],
-                     controls=Controls(*(rows[:, i] for i in range(5))), extras=_unplain(head["extras"]))
+        return packing.unpack(zlib.decompressobj().decompress(base64.b85decode(text), MAX_UNPACKED))
     except (ValueError, LookupError, TypeError, ArithmeticError, AttributeError, RecursionError, struct.error,
             zlib.error) as error:
         raise RequestError(f"the input inside this request must be what was written; it is damaged ({error})") from None
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return {"__bytes__": base64.b85encode(value).decode("ascii")}
-    if isinstance(value, Mapping):
-        return {"__map__": [[_plain(k), _plain(v)] for k, v in value.items()]}
-    if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value] if isinstance(value, list) else {"__tuple__": [_plain(v) for v in value]}
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def _unplain(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_unplain(v) for v in value]
-    if isinstance(value, dict):
-        if "__bytes__" in value:
-            return base64.b85decode(value["__bytes__"])
-        if "__tuple__" in value:
-            return tuple(_unplain(v) for v in value["__tuple__"])
-        return {_unplain(k): _unplain(v) for k, v in value["__map__"]}
-    return value

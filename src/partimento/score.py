@@ -50,7 +50,7 @@ class Tempo(NamedTuple):
 
 
 class Key(NamedTuple):
-    """A key signature from `tick` on: sharps (+) or flats (−) from −7 to 7, and `major`, `minor` or `` (not said)."""
+    """A key signature from `tick` on: sharps (+) or flats (−) from −7 to 7, and `major`, `minor` or empty."""
 
     tick: int
     fifths: int
@@ -159,7 +159,8 @@ class Score:
     All times are whole ticks at `ticks_per_quarter`. Notes are sorted by (onset, track, pitch, duration,
     velocity). `pitch` and `velocity` lie in 0–127 (velocity from 1), `track` indexes `tracks`, `duration` ≥ 0.
     `end` is the length of the piece in ticks, at least the end of its last note. Meters and tempos always hold
-    an entry at tick 0 (4/4 and 120 where nothing was said). `extras` rides along, one entry a format.
+    an entry at tick 0 (4/4 and 120 where nothing was said). `extras` rides along, one entry a format. RequestError
+    where columns differ in length or hold what is no whole number in range.
 
     >>> s = Score(onset=[0, 480], duration=[480, 480], pitch=[60, 64], velocity=[80, 80], track=[0, 0])
     >>> len(s), s.n_bars, s.end
@@ -377,7 +378,11 @@ class Score:
     def __repr__(self) -> str:
         meter = self.meters[0]
         seconds = float(self.seconds(self.end))
-        head = (f"Score: {len(self)} notes, {self.n_bars} bars of {meter.numerator}/{meter.denominator}"
+        try:
+            bars = f"{self.n_bars}"
+        except RequestError:        # a meter that makes more bars than anyone can count still has to show
+            bars = f"over {MAX_BARS}"
+        head = (f"Score: {len(self)} notes, {bars} bars of {meter.numerator}/{meter.denominator}"
                 f"{' and other meters' if len(self.meters) > 1 else ''}, {self.tempos[0].bpm:g} bpm, "
                 f"{int(seconds // 60)}:{seconds % 60:04.1f}")
         lines = [head]
@@ -391,7 +396,10 @@ class Score:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str | None:
-        return display_hook(self) if display_hook else None
+        try:
+            return display_hook(self) if display_hook else None
+        except RequestError:        # no picture of what has no bars to count: the words of `repr` are shown
+            return None
 
 
 def _canonical(keys: list[npt.NDArray[Any]]) -> npt.NDArray[np.intp]:

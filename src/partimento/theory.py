@@ -266,20 +266,6 @@ def parse_tempo(text: str | float) -> float:
     return tempo
 
 
-def parse_bars(text: str) -> tuple[int, int]:
-    """Return the first and last bar (inclusive, 1-based, a pick-up is 0) of a place such as ``5-8`` or ``7``.
-
-    >>> parse_bars("5-8"), parse_bars("7")
-    ((5, 8), (7, 7))
-    """
-    found = re.fullmatch(r"\s*(\d{1,7})\s*(?:-\s*(\d{1,7})\s*)?", text.translate(_SIGNS), re.ASCII)
-    first, last = (int(found[1]), int(found[2] or found[1])) if found else (1, 0)
-    if first > last:
-        raise RequestError(f"a place must be a bar or first-last, the first no later than the last; got {text!r}: "
-                           "write for example '5-8'")
-    return first, last
-
-
 # --- instruments -----------------------------------------------------------------------------------------------
 
 # General MIDI Level 1 programs: name, lowest and highest sounding pitch that the instrument plays, and the part of

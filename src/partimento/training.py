@@ -13,9 +13,9 @@ import numpy as np
 
 from partimento import __version__, checkpoint
 from partimento.data.corpus import Corpus, load, rebarring
-from partimento.data.ledger import write_atomic
 from partimento.data.split import Group
-from partimento.errors import ModelError, PartimentoError, WriteError
+from partimento.errors import ModelError, PartimentoError
+from partimento.formats.files import check_target
 from partimento.formats.reading import DEFAULT_MAX_NOTES
 from partimento.models.base import LogProb, Model, Piece, Progress, Report, family
 from partimento.request import platform_string
@@ -81,12 +81,18 @@ def train(music: Music, *, model: str | Model = "markov", out: str | os.PathLike
     `model` is a family's name, ``package.module:Class``, or a model to fit; `settings` are fields of its Config.
     `valid_share`, `seed`, `licence`, `source`, `group`, `given_split`, `workers` and `max_notes` are as in
     ``partimento.data.load``; where pieces are given, `valid` are those to check on. `input_meter` and `input_downbeat`
-    re-bar every piece of a folder. `scored_notes` is how many notes of unseen pieces the likelihood is taken on (0:
-    none). `report` is called through all stages; when it returns False, what has been read, or learnt, by then is used.
+    re-bar every piece of a folder. `device` and `budget` (seconds) go to `fit`. `scored_notes` is how many notes of
+    unseen pieces the likelihood is taken on (0: none). `report` is called through all stages; when it returns False,
+    what has been read, or learnt, by then is used. ReadError where there is no music, ModelError where the family or
+    a setting is none, WriteError, before anything is read, where `out` cannot be written.
+
+    >>> song = Score(onset=[0], duration=[480], pitch=[60], velocity=[80], track=[0])
+    >>> train([Piece(song, "a song")], model="random").model.family
+    'random'
     """
     began = time.perf_counter()
     if out is not None:
-        _check_target(Path(out))
+        check_target(out, parents=True)
     made = _model(model, settings or {})
     watch = _Watch(report)
     if isinstance(music, (str, os.PathLike)):
@@ -174,15 +180,6 @@ class _Watch:
         if self.report is not None and not self.report(progress):
             self.stopped = True
         return not self.stopped
-
-
-def _check_target(out: Path) -> None:
-    """WriteError now rather than after the training, where the checkpoint could not be written."""
-    if out.is_dir():
-        raise WriteError(f"{out}: a checkpoint to write must be a file; this is a folder")
-    probe = out.with_name(f".{out.name[:100]}.probe")
-    write_atomic(probe, b"")
-    probe.unlink(missing_ok=True)
 
 
 def _model(model: str | Model, settings: Mapping[str, Any]) -> Model:

@@ -1,4 +1,12 @@
-"""The verbs as functions: the same names and arguments as the command line, music in and Results out."""
+"""The verbs as functions: the same names and arguments as the command line, music in and Results out.
+
+`music` is a Score or a file. Facts: `meter` (``3/4``), `tempo` (quarter notes a minute), `key` (``E minor``),
+`tracks` (names, in a list or with commas between), `chords` (``Am F C G``, one a bar), `ranges`
+(``{"violin": "G3-E6"}``). Aims: `targets` (``{"density": 6}``; see ``partimento.controls.CONTROLS``), of `tries`
+attempts the nearest. `model` is as in `choose_model`; `seed` is drawn where None; `count` is how many candidates to
+compose; `input_meter` and `input_downbeat` re-bar the music as in ``partimento.formats.rebar``. RequestError where a
+wish cannot be met, ModelError where the model cannot do it, ReadError where the music cannot be read.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +16,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from partimento import checkpoint, formats, generate, theory
-from partimento.errors import RequestError, WriteError
-from partimento.models.base import FAMILIES, Model, family
+from partimento.errors import PartimentoError, RequestError, WriteError
+from partimento.formats.files import make_folder, read_bytes
+from partimento.models.base import FAMILIES, Model, Progress, Report, family
 from partimento.render import audio, page, roll
 from partimento.request import Request, Result
-from partimento.score import BoolArray, Score
+from partimento.score import BoolArray, Score, Tempo
 
 Music = Score | str | os.PathLike[str]
+SAME_BYTES, SAME_NOTES, OTHER_NOTES = "the same bytes", "the same notes, other bytes", "OTHER NOTES"
 MAKES = ("mid", "wav", "flac", "ogg", "mp3", "png", "svg", "html")
 
 
@@ -69,7 +81,12 @@ def continue_(music: Music, *, model: Model | str = "markov", bars: int | None =
               targets: Mapping[str, float] | None = None, temperature: float | None = None, top_p: float | None = None,
               tries: int | None = None, seed: int | None = None, count: int = 1, input_meter: str | None = None,
               input_downbeat: float | None = None) -> list[Result]:
-    """The piece with `bars` more bars; a part-filled last bar is completed first. `tracks`: only these go on."""
+    """The piece with `bars` more bars; a part-filled last bar is completed first. `tracks`: only these go on.
+
+    >>> song = compose(model="random", bars=4, seed=1)[0].score
+    >>> continue_(song, model="random", bars=2, seed=1)[0].score.n_bars
+    6
+    """
     request = Request(verb="continue", bars=bars, meter=meter, tempo=tempo, key=key, tracks=_names(tracks),
                       chords=chords, ranges=ranges or {}, targets=targets or {}, temperature=temperature,
                       top_p=top_p, tries=tries, seed=_seed(seed))
@@ -82,7 +99,13 @@ def infill(music: Music, *, bars: str, model: Model | str = "markov", tracks: st
            temperature: float | None = None, top_p: float | None = None, tries: int | None = None,
            seed: int | None = None, count: int = 1, input_meter: str | None = None,
            input_downbeat: float | None = None) -> list[Result]:
-    """The piece with the place `bars` (``5-8``, ``5.3-8``) written anew in `tracks`; open ``pitch``: rhythm stays."""
+    """The piece with the place `bars` (``5-8``, ``5.3-8``) written anew in `tracks`; open ``pitch``: rhythm stays.
+
+    >>> song = compose(model="random", bars=4, seed=1)[0].score
+    >>> piece = infill(song, bars="2-3", model="random", seed=1)[0]
+    >>> sorted({piece.score.bar_number(tick) for tick in piece.score.onset[piece.new].tolist()})
+    [2, 3]
+    """
     request = Request(verb="infill", place=bars, tracks=_names(tracks), open=open, key=key, chords=chords,
                       ranges=ranges or {}, targets=targets or {}, temperature=temperature, top_p=top_p,
                       tries=tries, seed=_seed(seed))
@@ -94,7 +117,12 @@ def harmonize(music: Music, *, model: Model | str = "markov", tracks: str | Sequ
               targets: Mapping[str, float] | None = None, temperature: float | None = None, top_p: float | None = None,
               tries: int | None = None, seed: int | None = None, count: int = 1, input_meter: str | None = None,
               input_downbeat: float | None = None) -> list[Result]:
-    """The melody with `tracks` added to it (a track that is there already is written anew)."""
+    """The melody with `tracks` added to it (a track that is there already is written anew).
+
+    >>> song = compose(model="random", bars=2, tracks="flute", seed=1)[0].score
+    >>> [track.name for track in harmonize(song, tracks="piano,bass", model="random", seed=1)[0].score.tracks]
+    ['flute', 'piano', 'bass']
+    """
     request = Request(verb="harmonize", tracks=_names(tracks), key=key, chords=chords, ranges=ranges or {},
                       targets=targets or {}, temperature=temperature, top_p=top_p, tries=tries, seed=_seed(seed))
     return _run(request, model, load(music, input_meter, input_downbeat), count)
@@ -106,7 +134,12 @@ def vary(music: Music, *, strength: float = 0.5, model: Model | str = "markov", 
          temperature: float | None = None, top_p: float | None = None, tries: int | None = None,
          seed: int | None = None, count: int = 1, input_meter: str | None = None,
          input_downbeat: float | None = None) -> list[Result]:
-    """The piece with a share `strength` of its notes let go and written anew; 0 is the input."""
+    """The piece with a share `strength` (0–1) of its notes let go and written anew; 0 is the input.
+
+    >>> song = compose(model="random", bars=2, seed=1)[0].score
+    >>> vary(song, strength=0, model="random", seed=1)[0].score == song
+    True
+    """
     request = Request(verb="vary", strength=strength, tracks=_names(tracks), open=open, key=key, chords=chords,
                       ranges=ranges or {}, targets=targets or {}, temperature=temperature, top_p=top_p,
                       tries=tries, seed=_seed(seed))
@@ -114,7 +147,11 @@ def vary(music: Music, *, strength: float = 0.5, model: Model | str = "markov", 
 
 
 def replay(music: Music, *, model: Model | str | None = None) -> Result:
-    """The piece again from the settings inside the file; `model` where its checkpoint is a file of yours."""
+    """The piece again from the settings inside the file; `model` where its checkpoint is a file of yours.
+
+    RequestError where the file carries no settings, or the model is not the one that made it. `compare` says whether
+    it came out the same.
+    """
     request = generate.stamp_of(load(music))
     chosen = choose_model(model or _named_model(request))
     if chosen.hash != request.model_hash:
@@ -132,7 +169,7 @@ def load(music: Music, input_meter: str | None = None, input_downbeat: float | N
     return formats.rebar(score, theory.parse_meter(input_meter) if input_meter else None, input_downbeat)
 
 
-def write(results: Sequence[Result], out: str | os.PathLike[str] = ".", *, makes: Sequence[str] = (),
+def write(results: Sequence[Result], out: str | os.PathLike[str] = ".", *, makes: str | Sequence[str] = (),
           soundfont: str | None = None, name: str = "") -> list[Path]:
     """The files written, in order: every Result in every format of `makes`, and one page for all (``html``).
 
@@ -141,12 +178,9 @@ def write(results: Sequence[Result], out: str | os.PathLike[str] = ".", *, makes
     first, so that a sound or a picture that fails leaves it in place.
     """
     target, own = Path(out), format_of(out)
-    for make in makes:
-        if make not in MAKES:
-            raise RequestError(f"a format must be one of {', '.join(MAKES)}; got {make!r}")
-    ordered = sorted({*makes, *([own] if own else [])} or {"mid"}, key=MAKES.index)
+    ordered = sorted({*makes_of(makes), *([own] if own else [])} or {"mid"}, key=MAKES.index)
     folder, stems = _stems(results, target, own, name)
-    _make_folder(folder)
+    make_folder(folder)
     endings = {own: target.suffix} if own else {}
     written: list[Path] = []
     for make in ordered:
@@ -159,6 +193,19 @@ def write(results: Sequence[Result], out: str | os.PathLike[str] = ".", *, makes
         page.write_page(panels, where, title=f"partimento: {results[0].request.verb}", settings=_settings(results[0]))
         written.append(where)
     return written
+
+
+def makes_of(makes: str | Sequence[str]) -> list[str]:
+    """The formats that a list, or words with commas between them, names; RequestError where one is unknown.
+
+    >>> makes_of("wav, .PNG")
+    ['wav', 'png']
+    """
+    found = [make.lstrip(".").lower() for make in _names(makes)]
+    for make in found:
+        if make not in MAKES:
+            raise RequestError(f"a format must be one of {', '.join(MAKES)}; got {make!r}")
+    return found
 
 
 def format_of(out: str | os.PathLike[str]) -> str | None:
@@ -179,20 +226,83 @@ def format_of(out: str | os.PathLike[str]) -> str | None:
                        "write a / behind it")
 
 
-def render(score: Score, path: str | os.PathLike[str], *, soundfont: str | None = None, loop: bool = False) -> Path:
-    """The file written: sound (.wav .flac .ogg .mp3), picture (.png .svg) or page (.html) of a Score, by its suffix."""
-    target = Path(path)
-    make = target.suffix[1:].lower()
-    if make not in MAKES[1:]:
-        raise RequestError(f"render writes {', '.join(MAKES[1:])}; got {target.name!r}")
-    _make_folder(target.parent)
-    if make in ("png", "svg"):
-        return roll.write_roll(score, target, title=target.stem)
-    if make == "html":
-        kind, sound = _sound(score, soundfont, loop)
-        panel = page.Panel(title=target.stem, score=score, audio=sound, audio_type=kind, loop=loop)
-        return page.write_page([panel], target, title=target.stem)
-    return audio.write_audio(score, target, soundfont=soundfont, loop=loop)
+def render(music: Music, out: str | os.PathLike[str] = ".", *, makes: str | Sequence[str] = ("wav", "png"),
+           soundfont: str | None = None, loop: bool = False, input_meter: str | None = None,
+           input_downbeat: float | None = None) -> list[Path]:
+    """The files written: a piece as sound (.wav .flac .ogg .mp3), picture (.png .svg) or page (.html).
+
+    `out` is such a file, or a folder that gets a file for every format of `makes`, named as the music is. `loop`:
+    sound of the exact length of the piece, its tail folded into its head. RequestError for another format.
+    """
+    target = Path(out)
+    named = target.suffix and not target.is_dir() and not os.fspath(out).endswith(("/", os.sep))
+    stem = "piece" if isinstance(music, Score) else Path(music).stem
+    files = [target] if named else [target / f"{stem}.{make}" for make in makes_of(makes)]
+    if not files:
+        raise RequestError(f"render must be told at least one format ({', '.join(MAKES[1:])}); got none")
+    for file in files:
+        if file.suffix[1:].lower() not in MAKES[1:]:
+            raise RequestError(f"render writes {', '.join(MAKES[1:])}; got {file.name!r}")
+    score = load(music, input_meter, input_downbeat)
+    make_folder(target.parent if named else target)
+    for file in files:
+        if file.suffix.lower() in (".png", ".svg"):
+            roll.write_roll(score, file, title=file.stem)
+        elif file.suffix.lower() == ".html":
+            kind, sound = _sound(score, soundfont, loop)
+            panel = page.Panel(title=file.stem, score=score, audio=sound, audio_type=kind, loop=loop)
+            page.write_page([panel], file, title=file.stem)
+        else:
+            audio.write_audio(score, file, soundfont=soundfont, loop=loop)
+    return files
+
+
+class Converted(NamedTuple):
+    """What `convert` did: the files written, and a sentence for each one that was skipped."""
+
+    written: list[Path]
+    skipped: list[str]
+
+
+def convert(source: str | os.PathLike[str], out: str | os.PathLike[str], *, tempo: float | None = None,
+            input_meter: str | None = None, input_downbeat: float | None = None,
+            report: Report | None = None) -> Converted:
+    """What was written and what skipped: a file, or all music in a folder, as MIDI, re-barred or at another tempo.
+
+    `out` is a file whose suffix says the kind, or a folder, which keeps the folders inside `source` and gets .mid
+    files. `tempo` is in quarter notes a minute and rules the whole piece. In a folder a file that cannot be converted
+    is skipped; an error is raised where none can. `report` is called after each file; when it returns False, the rest
+    is left.
+    """
+    pairs = _file_pairs(Path(source), Path(out))
+    done = Converted([], [])
+    for count, (old, new) in enumerate(pairs, 1):
+        try:
+            score = load(old, input_meter, input_downbeat)
+            if tempo is not None:
+                score = score.replace(tempos=(Tempo(0, round(60e6 / theory.parse_tempo(tempo))),))
+            make_folder(new.parent)
+            formats.write(score, new)
+            done.written.append(new)
+        except PartimentoError as error:
+            if len(pairs) == 1:
+                raise
+            done.skipped.append(str(error))
+        if report is not None and not report(Progress("converting", count, len(pairs))):
+            break
+    if len(done.skipped) == len(pairs):
+        raise WriteError(f"{source}: a file of it at least must be one that can be converted; none of {len(pairs)} is, "
+                         f"the first because: {done.skipped[0]}")
+    return done
+
+
+def compare(path: str | os.PathLike[str], result: Result) -> str:
+    """How a replay of the file came out: ``the same bytes``, ``the same notes, other bytes``, or ``OTHER NOTES``."""
+    score = generate.stamped(result)
+    if read_bytes(path) == formats.to_bytes(score):
+        return SAME_BYTES
+    same = np.array_equal(formats.read(path).notes(), formats.keep(score).notes())
+    return SAME_NOTES if same else OTHER_NOTES
 
 
 # --- the parts ---------------------------------------------------------------------------------------------------
@@ -243,11 +353,19 @@ def _stem(request: Request, name: str) -> str:
     return "".join(c if c.isalnum() or c in "-." else "-" for c in "-".join(parts))
 
 
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise WriteError(f"{folder}: the target must be a folder that can be written; {error.strerror}") from None
+def _file_pairs(source: Path, out: Path) -> list[tuple[Path, Path]]:
+    """Each file to convert, and the file to write."""
+    if not source.is_dir():
+        return [(source, out if out.suffix and not out.is_dir() else out / f"{source.stem}.mid")]
+    suffixes = formats.SUFFIXES
+    files = sorted(p for p in source.rglob("*") if p.suffix.lower() in suffixes and p.is_file())
+    if not files:
+        raise RequestError(f"{source}: a folder to convert must hold music ({', '.join(suffixes)}); this one has none")
+    pairs: dict[Path, Path] = {}
+    for path in files:
+        new = (out / path.relative_to(source)).with_suffix(".mid")
+        pairs[new.with_name(f"{path.name}.mid") if new in pairs else new] = path    # a.kar beside a.mid: both stay
+    return [(old, new) for new, old in pairs.items()]
 
 
 def _write_one(result: Result, path: Path, make: str, soundfont: str | None) -> Path:

@@ -103,6 +103,13 @@ def test_what_is_not_there(refused):
     refused("compose", "--model", "random", "--bars", 1, "--format", "wav", "--soundfont", "gone.sf2", "-o", "a.wav")
 
 
+@pytest.mark.skipif(not Path("/dev/zero").is_char_device(), reason="a device that never ends is POSIX")
+def test_a_device_is_no_file_of_music(refused):
+    assert "device" in refused("vary", "/dev/zero", "--model", "random")
+    for words in (["inspect", "/dev/zero"], ["train", "/dev/zero", "-o", "m.partimento", "--quiet"]):
+        assert "/dev/zero" in refused(*words)
+
+
 def test_a_folder_with_no_music(refused, tmp_path):
     (tmp_path / "papers").mkdir()
     (tmp_path / "papers" / "a.txt").write_text("no music")
@@ -125,6 +132,7 @@ WISHES = [
     (["--target", "densty=6"], "no control named 'densty'; did you mean 'density'?"),
     (["--target", "density=lots"], "the target density must be a number; got 'lots'"),
     (["--target", "density=nan"], "density must be near"), (["--target", "density"], "--target must be NAME=VALUE"),
+    (["--target", "density=6", "--target", "density=9"], "--target must say a name once; 'density' is said twice"),
     (["--target", "bass.density=6"], "no track named 'bass'"),
     (["--tracks", "pianoo"], "piano"), (["--tracks", "piano=300"], "piano"),
     (["-n", "0"], "count must lie in 1..1000"), (["-n", "1001"], "count must lie in 1..1000"),
@@ -154,6 +162,7 @@ def test_wrong_usage_is_one_line_and_2(refused, words, says):
 @pytest.mark.parametrize(("words", "says"), [
     (["infill", "song.mid", "--bars", "9"], "bars 1 to 4; there is no bar 9"),
     (["infill", "song.mid", "--bars", "x"], "--bars says where to write"),
+    (["infill", "song.mid", "--bars", "9" * 5000], "--bars says where to write"),
     (["infill", "song.mid", "--bars", "2.9"], "beats 1 to 4; got beat 9"),
     (["infill", "song.mid", "--bars", "1", "--tracks", "melodie"], "did you mean 'melody'?"),
     (["infill", "song.mid", "--bars", "1", "--open", "pich"], "did you mean 'pitch'?"),
@@ -171,6 +180,10 @@ def test_other_words_that_cannot_be(refused, music):
     assert "a tempo must be" in refused("convert", music, "-o", "x.mid", "--tempo", "nan")
     assert "suffix" in refused("convert", music, "-o", "x.wav")
     assert "render writes wav" in refused("render", music, "-o", "x.mid")
+    assert "at least one format" in refused("render", music, "-o", "x", "--format", ",")
+    assert "lacks fill" in refused("compose", "--model", "partimento.models.base:Model")
+    assert "workers must be at least 0" in refused("train", music, "--workers", "-1", "-o", "m.partimento", "--quiet")
+    assert "max_notes must be at least 1" in refused("train", music, "--max-notes", "0", "-o", "m.partimento")
     assert "cannot be replayed" in refused("replay", music)
     refused("train", music, "--model", "markov", "--set", "ordr=3", "-o", "m.partimento", "--quiet")
     refused("train", music, "--model", "markov", "--set", "order=x", "-o", "m.partimento", "--quiet")
@@ -223,7 +236,7 @@ def test_a_target_that_cannot_be_written(refused, music, tmp_path):
     assert "null" in refused("compose", *wish, "-o", "a\0b.mid")
 
 
-@pytest.mark.parametrize("suffix", ["mid", "svg", "png", "html"])
+@pytest.mark.parametrize("suffix", ["mid", "svg", "png", "html", "wav"])
 def test_a_full_disk_leaves_what_was_there(refused, tmp_path, monkeypatch, suffix):
     old = tmp_path / f"a.{suffix}"
     old.write_bytes(b"what was there")

@@ -119,7 +119,8 @@ def test_continue_changes_only_what_is_new():
 
 
 @pytest.mark.parametrize(("place", "start", "end"), [
-    ("2", BAR, 2 * BAR), ("2-3", BAR, 3 * BAR), (" 1 - 4 ", 0, 4 * BAR), ("2.3-3", BAR + 2 * BEAT, 3 * BAR),
+    ("2", BAR, 2 * BAR), ("2-3", BAR, 3 * BAR), ("2–3", BAR, 3 * BAR), (" 1 - 4 ", 0, 4 * BAR),
+    ("2.3-3", BAR + 2 * BEAT, 3 * BAR),
     ("2.3-3.1", BAR + 2 * BEAT, 2 * BAR + BEAT), ("2.4", BAR + 3 * BEAT, 2 * BAR), ("1.1-1.1", 0, BEAT)])
 def test_infill_by_bars_and_beats(place, start, end):
     found = made(tune(), verb="infill", place=place, tracks=("lead",))
@@ -127,6 +128,14 @@ def test_infill_by_bars_and_beats(place, start, end):
     gone = [r for r in rows(tune()) if r not in rows(found.around)]
     assert gone == [r for r in rows(tune()) if r[4] == 0 and start <= r[0] < end]
     assert found.finished == (end == 4 * BAR)
+
+
+def test_a_note_of_no_length_at_the_end_is_no_place_to_vary():
+    source = Score.from_rows([(0, 0, 55, 80, 0), (480, 0, 55, 80, 0)])
+    for seed in range(8):
+        found = made(source, verb="vary", strength=0.5, seed=seed)
+        assert all(region.end > region.start for region in found.blanks.regions)
+        assert [480, 0, 55, 80, 0] in rows(found.around)
 
 
 def test_infill_counts_eighths_in_6_8_and_a_pick_up_as_0():

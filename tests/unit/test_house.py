@@ -20,9 +20,9 @@ MAX_LINES = 500
 
 # A room imports only from rooms before it. `models` stands for every family.
 ORDER = (
-    "errors", "settings", "score", "theory", "features", "tokens", "formats", "fingerprint", "controls", "request",
-    "sampling", "counting", "models.base", "data", "checkpoint", "nets", "models", "judge", "frame", "generate",
-    "training", "testing", "render", "verbs", "about", "cli", "service", "studio", "__main__",
+    "errors", "settings", "score", "packing", "theory", "features", "tokens", "formats", "fingerprint", "controls",
+    "request", "sampling", "counting", "models.base", "data", "checkpoint", "nets", "models", "judge", "frame",
+    "generate", "training", "testing", "render", "verbs", "about", "cli", "service", "studio", "__main__",
 )  # fmt: skip
 # Always called with the name of their module before them: midi.read, ledger.write, checkpoint.load.
 QUALIFIED = {"read", "write", "load", "save", "keep"}

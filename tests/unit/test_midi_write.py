@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from partimento import formats
 from partimento.errors import ReadError, WriteError
-from partimento.formats import midi
+from partimento.formats import files, midi
 from partimento.score import Chord, Controls, Key, Mark, Meter, Score, Tempo, Text, Track
 
 TICKS = st.integers(0, 2000)
@@ -168,14 +168,19 @@ def test_a_read_only_target_is_left_as_it_is(tmp_path):
     place = tmp_path / "song.mid"
     place.write_bytes(b"mine")
     place.chmod(0o444)
-    with pytest.raises(WriteError, match=r"song\.mid: the file is read-only"):
+    with pytest.raises(WriteError, match=r"song\.mid: .*this one is read-only"):
         formats.write(NOTE, place)
+    with pytest.raises(WriteError, match="this one is read-only"):
+        files.check_target(place)
     assert place.read_bytes() == b"mine"
     place.chmod(0o644)
+    files.check_target(place)
+    assert place.read_bytes() == b"mine"
+    assert [p.name for p in tmp_path.iterdir()] == ["song.mid"]
 
 
 def test_a_missing_folder_is_said(tmp_path):
-    with pytest.raises(WriteError, match="does not exist"):
+    with pytest.raises(WriteError, match=r"there is no folder .*none: make it first"):
         formats.write(NOTE, tmp_path / "none" / "song.mid")
     (tmp_path / "folder.mid").mkdir()
     with pytest.raises(WriteError, match="this is a folder"):

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from partimento import packing
 from partimento.errors import PartimentoError, RequestError
 from partimento.request import Blanks, Region, Request, pack_score, parse_range, platform_string, unpack_score
 from partimento.score import Chord, Controls, Key, Mark, Meter, Score, Tempo, Text, Track
@@ -144,6 +145,8 @@ def test_a_packed_score_comes_back_with_everything_in_it(score):
     assert [type(t) for t in again.tempos] == [Tempo] * len(score.tempos)
     assert pack_score(again) == text
     assert Request.from_json(Request(input=text).to_json()).input == text
+    bare = packing.unpack(packing.pack(score, extras=False))
+    assert (bare, bare.extras) == (score, {})
 
 
 @given(st.data())

@@ -214,6 +214,15 @@ def test_controls_are_sorted_by_tick_and_keep_their_order_of_arrival():
     assert len(Controls.empty()) == 0
 
 
+def test_a_score_with_more_bars_than_can_be_counted_still_shows_itself():
+    score = Score(onset=[0], duration=[9], pitch=[60], velocity=[80], track=[0], end=2**30,
+                  meters=(Meter(0, 1, 1 << 20),))
+    with pytest.raises(RequestError):
+        score.n_bars  # noqa: B018
+    assert repr(score).startswith("Score: 1 notes, over 1000000 bars of 1/1048576, 120 bpm, ")
+    assert score._repr_html_() is None
+
+
 def test_a_score_shows_itself():
     text = repr(full())
     assert "3 notes" in text

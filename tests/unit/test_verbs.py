@@ -68,7 +68,7 @@ def test_python_and_the_command_line_give_the_same_bytes(verb, wish, music, tmp_
 
 
 def test_every_verb_is_a_name_of_the_package():
-    for name in ("compose", "continue_", "infill", "harmonize", "vary", "replay"):
+    for name in ("compose", "continue_", "infill", "harmonize", "vary", "replay", "convert"):
         assert getattr(partimento, name) is getattr(verbs, name)
 
 
@@ -142,15 +142,54 @@ def test_every_format_is_written(tmp_path):
 
 @pytest.mark.parametrize("suffix", ["wav", "png", "svg", "html"])
 def test_render_by_suffix(suffix, tmp_path):
-    score = song(1, bars=1)
-    path = verbs.render(score, tmp_path / "new" / f"a.{suffix}")
+    path = tmp_path / "new" / f"a.{suffix}"
+    assert verbs.render(song(1, bars=1), path) == [path]
     assert path.stat().st_size > 500
 
 
+def test_render_and_convert_give_the_bytes_of_the_command_line(music, tmp_path, capsys):
+    ours = verbs.render(music, tmp_path / "python", makes="svg,.FLAC", loop=True, input_meter="3/4")
+    assert cli.main(["render", str(music), "-o", str(tmp_path / "shell"), "--format", "svg,.FLAC", "--loop",
+                     "--input-meter", "3/4"]) == 0
+    done = verbs.convert(tmp_path, tmp_path / "python", tempo=77, input_downbeat=1.0)
+    assert done == ([tmp_path / "python" / "my song.mid"], [])
+    assert cli.main(["convert", str(music), "-o", str(tmp_path / "shell"), "--tempo", "77",
+                     "--input-downbeat", "1"]) == 0
+    theirs = [Path(p) for p in capsys.readouterr().out.splitlines()]
+    assert [p.name for p in theirs] == ["my song.svg", "my song.flac", "my song.mid"]
+    assert [p.read_bytes() for p in theirs] == [p.read_bytes() for p in [*ours, *done.written]]
+
+
+def test_convert_skips_what_is_no_music_unless_all_of_it_is(music, tmp_path):
+    source = music.parent / "in"
+    source.mkdir()
+    music = music.rename(source / music.name)
+    for name in ("a", "b"):
+        (source / f"{name}.mid").write_text("<html>")
+    seen = []
+    done = verbs.convert(source, tmp_path / "out", report=lambda p: seen.append((p.done, p.total)) is None)
+    assert done.written == [tmp_path / "out" / "my song.mid"]
+    assert [sentence.split(":")[0] for sentence in done.skipped] == [str(source / f"{n}.mid") for n in "ab"]
+    assert seen == [(1, 3), (2, 3), (3, 3)]
+    assert verbs.convert(source, tmp_path / "two", report=lambda p: False).written == []
+    music.unlink()
+    with pytest.raises(WriteError, match=r"none of 2 is, the first because: .*a\.mid"):
+        verbs.convert(source, tmp_path / "three")
+
+
+def test_a_score_is_rendered_into_a_folder(tmp_path):
+    assert verbs.render(song(1, bars=1), tmp_path / "new", makes=["svg"]) == [tmp_path / "new" / "piece.svg"]
+
+
 def test_render_refuses_what_is_no_sound_or_picture(tmp_path):
-    for name in ("a.mid", "a", "a.pdf"):
+    for name in ("a.mid", "a.pdf"):
         with pytest.raises(RequestError, match="render writes wav, flac"):
             verbs.render(song(1), tmp_path / name)
+    with pytest.raises(RequestError, match="render writes wav, flac"):
+        verbs.render(song(1), tmp_path / "new", makes="svg,mid")
+    with pytest.raises(RequestError, match="a format must be one of mid, wav"):
+        verbs.render(song(1), tmp_path / "new", makes="pdf")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_loop_has_the_exact_sample_count(tmp_path):

@@ -13,7 +13,8 @@ from typing import overload
 from partimento.data import about, files, ledger, pool, split
 from partimento.data.ledger import KINDS, Entry
 from partimento.data.reading import File, read_one
-from partimento.errors import PartimentoError, ReadError
+from partimento.errors import PartimentoError, ReadError, RequestError
+from partimento.formats.files import write_bytes
 from partimento.formats.reading import DEFAULT_MAX_NOTES
 from partimento.models.base import Piece, Progress, Report
 from partimento.score import Score
@@ -147,10 +148,10 @@ class Corpus:
         ledger.write(self.entries, path, **self._head())
 
     def write_split(self, path: str | os.PathLike[str]) -> None:
-        """Write the split as JSON; ``load(split=path)`` takes it back."""
+        """Write the split as JSON; ``load(given_split=path)`` takes it back."""
         text = split.split_json([e.file for e in self.train.entries], [e.file for e in self.valid.entries],
                                 fingerprint=self.fingerprint, **self._head())
-        ledger.write_atomic(path, text.encode())
+        write_bytes(path, text.encode(), parents=True)
 
     def _head(self) -> dict[str, float]:
         return {"seed": self.seed, "valid_share": self.valid_share}
@@ -168,10 +169,20 @@ def load(path: str | os.PathLike[str], *, valid_share: float = 0.1, seed: int = 
     ``split.pieces``), and `given_split` names a JSON file that says the sides instead. `licence` and `source` said
     here rule for all files. `change` is applied to every Score (to re-bar it, say); where it raises, the file is
     skipped. `progress` is called as files get done; when it returns False, what has been read by then is used.
+
+    >>> import tempfile
+    >>> from partimento import formats
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> formats.write(Score(onset=[0], duration=[480], pitch=[60], velocity=[80], track=[0]), folder / "a.mid")
+    >>> load(folder).counts
+    {'used': 1, 'repaired': 0, 'skipped': 0}
     """
     from partimento.formats import SUFFIXES
 
     split.choose((), valid_share, seed)
+    for name, value, least in (("workers", workers, 0), ("max_notes", max_notes, 1)):
+        if value is not None and value < least:
+            raise RequestError(f"{name} must be at least {least}; got {value}")
     sides = split.read_split(given_split) if given_split is not None else None
     found = files.find(path, tuple(SUFFIXES))
     if workers is None:

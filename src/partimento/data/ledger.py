@@ -29,7 +29,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from partimento.errors import ReadError, WriteError
+from partimento.errors import ReadError
 from partimento.formats.files import write_bytes
 
 VERSION = 1
@@ -102,7 +102,7 @@ def lines(rows: Iterable[Entry], **head: Any) -> Iterator[str]:
 
 def write(rows: Iterable[Entry], path: str | os.PathLike[str], **head: Any) -> None:
     """Write a ledger; WriteError when it cannot be, with nothing half-written left."""
-    write_atomic(path, ("\n".join(lines(rows, **head)) + "\n").encode())
+    write_bytes(path, ("\n".join(lines(rows, **head)) + "\n").encode(), parents=True)
 
 
 def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], list[Entry]]:
@@ -138,16 +138,6 @@ def from_text(text: str, name: str = "this ledger") -> tuple[dict[str, Any], lis
     if not head:
         raise ReadError(f"a ledger must begin with its head; {name} is empty")
     return head, rows
-
-
-def write_atomic(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write a file whole or not at all, its folder made first; WriteError, and nothing half-written, when it fails."""
-    folder = Path(path).parent
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise WriteError(f"{path}: the folder {folder} cannot be made ({error.strerror or error})") from None
-    write_bytes(path, data)
 
 
 def shown(text: str) -> str:

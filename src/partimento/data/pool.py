@@ -19,7 +19,7 @@ from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from partimento.data import compact
+from partimento import packing
 from partimento.data.reading import File, read_one
 from partimento.score import Score
 
@@ -143,7 +143,7 @@ class _Reader:
             return File("crashed", f"the reader ended with code {code}; the other files were read"), None
         head, body = answer
         plain = json.loads(head)
-        return File(**{**plain, "notices": tuple(plain["notices"])}), compact.unpack(body) if body else None
+        return File(**{**plain, "notices": tuple(plain["notices"])}), packing.unpack(body) if body else None
 
     def _receive(self) -> tuple[bytes, bytes] | None:
         assert self.process is not None
@@ -181,7 +181,7 @@ def serve() -> None:
         path, max_notes = json.loads(line)
         file, score = read_one(path, max_notes)
         head = json.dumps({**file._asdict(), "repairs": dict(file.repairs)})
-        _send(answers, head.encode(), b"" if score is None else compact.pack(score))
+        _send(answers, head.encode(), b"" if score is None else packing.pack(score, extras=False))
 
 
 def _send(answers: IO[Any], head: bytes, body: bytes) -> None:

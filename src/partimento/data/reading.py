@@ -46,6 +46,8 @@ def read_one(path: str | os.PathLike[str], max_notes: int = DEFAULT_MAX_NOTES) -
     """Read one file for a corpus; never raises. There is a Score only where there is music."""
     place = Path(path)
     try:
+        if place.exists() and not place.is_file():
+            return File("closed", "it is no plain file"), None
         head, sha256 = _hash(place)
     except OSError as error:
         return File("closed", error.strerror or str(error)), None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple, Self
@@ -169,4 +170,7 @@ def family(name: str) -> type[Model]:
         raise ModelError(f"a model named package.module:Class must be importable; {name!r} is not ({error})") from None
     if not (isinstance(found, type) and issubclass(found, Model)):
         raise ModelError(f"a model must be a subclass of partimento.models.base.Model; {name!r} is not")
+    if inspect.isabstract(found):
+        raise ModelError(f"a model must have every method of its contract; {name!r} lacks "
+                         f"{', '.join(sorted(found.__abstractmethods__))}")
     return found

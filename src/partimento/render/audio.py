@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import io
 import math
@@ -17,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from partimento.errors import RequestError, WriteError, nearest
+from partimento.formats.files import check_target, write_bytes
 from partimento.render import sf_voice
 from partimento.render.patches import built_in
 from partimento.render.sf_performance import Channel, Performance
@@ -315,18 +315,9 @@ def write_audio(score: Score, path: str | os.PathLike[str], *,
     """
     file = Path(path)
     kind = _format(file.suffix.lower().lstrip("."))
-    if not file.parent.is_dir():
-        raise WriteError(f"a sound file must go into a folder that exists; there is no folder {file.parent}")
-    data = _encoded(render_audio(score, soundfont=soundfont, rate=rate, loop=loop, reverb=reverb), rate, kind)
-    beside = file.with_name(f".{file.name}.{os.getpid()}.part")
-    try:
-        beside.write_bytes(data)
-        os.replace(beside, file)
-    except OSError as error:
-        raise WriteError(f"cannot write the sound file {file}: {error.strerror or error}") from None
-    finally:
-        with contextlib.suppress(OSError):
-            beside.unlink(missing_ok=True)
+    check_target(file)
+    sound = render_audio(score, soundfont=soundfont, rate=rate, loop=loop, reverb=reverb)
+    write_bytes(file, _encoded(sound, rate, kind))
     return file
 
 

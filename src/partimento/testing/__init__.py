@@ -1,6 +1,6 @@
 """The contract suite: the laws that every family of models keeps, as named checks to run on any class.
 
-``check_model(Class)`` runs every law that the class's flags call for and returns how many ran; a law that is broken
+``check_model(Class)`` runs every law that the class's flags call for and returns their names; a law that is broken
 raises an AssertionError that names it. Laws run over many seeds on small music made here; nothing is read or fetched.
 """
 

@@ -90,7 +90,7 @@ def notes_stay_in_the_piece(subject: Subject) -> None:
     """No new note rings past the end, none is empty, none sounds twice in a track at once."""
     for seed in range(16):
         score = subject.one(bars=3, tracks=("piano", "cello"), seed=seed).score
-        expect(bool((score.offset <= score.end).all()) and bool((score.duration > 0).all()), f"seed {seed}: past the end")
+        expect(bool((score.offset <= score.end).all() and (score.duration > 0).all()), f"seed {seed}: past the end")
         for track, pitch in set(zip(score.track.tolist(), score.pitch.tolist(), strict=True)):
             own = score.select((score.track == track) & (score.pitch == pitch))
             expect(bool((own.onset[1:] >= own.offset[:-1]).all()), f"seed {seed}: pitch {pitch} sounds twice at once")

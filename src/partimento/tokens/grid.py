@@ -103,10 +103,9 @@ def snapped_steps(score: Score, steps_per_quarter: int = STEPS_PER_QUARTER,
     onset, lane = onset[notes], lane[notes]
     # Within a lane the notes are in order of onset, so each ends at the latest where the next in its lane begins.
     by_lane = (lane.astype(np.uint16) if len(score.tracks) <= 512 else lane).argsort(kind="stable")
-    sorted_lane = lane[by_lane]
-    followed = (sorted_lane[1:] == sorted_lane[:-1]).nonzero()[0]
-    before, after = by_lane[followed], by_lane[followed + 1]
-    stop[before] = np.minimum(stop[before], onset[after])
+    lane, ends = lane[by_lane], stop[by_lane]
+    np.minimum(ends[:-1], onset[by_lane[1:]], out=ends[:-1], where=lane[1:] == lane[:-1])
+    stop[by_lane] = ends
     return notes, onset, stop
 
 

@@ -189,9 +189,11 @@ class Remi:
         """Steps and bins of the tempos inside the piece: the last said at each step, where it changes."""
         if not frame.end:
             return np.zeros(0, np.int64), np.zeros(0, np.int64)
+        token = self._tempo_edges.searchsorted([-t.us_per_quarter for t in score.tempos])
+        if len(token) == 1:
+            return np.zeros(1, np.int64), token
         final = max(0, last_step(frame.end, score.ticks_per_quarter, self.steps_per_quarter) - 1)
         step = np.minimum(self._steps([t.tick for t in score.tempos], score.ticks_per_quarter), final)
-        token = np.searchsorted(self._tempo_edges, [-t.us_per_quarter for t in score.tempos])
         last_said = len(step) - 1 - changes(step[::-1])[::-1]
         new = last_said[changes(token[last_said])]
         return step[new], token[new]
@@ -270,9 +272,9 @@ class Remi:
         note_length.cumsum(out=notes_before[1:])
         item_end = np.empty(len(order), np.int64)
         item_length[0] += len(programs)
-        item_end[order] = notes_before[before] + item_length.cumsum()
-        between = np.bincount(before, item_length, n + 1).cumsum().astype(np.int64)
-        note_end = notes_before[1:] + between[:n]
+        between = item_length.cumsum()
+        item_end[order] = notes_before[before] + between
+        note_end = notes_before[1:] + between[:-1].repeat(before[1:] - before[:-1])
         bar_end, tempo_end = item_end[:len(bar_length)], item_end[len(bar_length):]
         out = np.full(bar_end[-1], SKIP, np.int32)
         out[:len(programs)] = programs
@@ -286,9 +288,10 @@ class Remi:
         out[tempo_end - 1] = base["Tempo"] + parts.tempo
         out[note_end[new_step] - 5] = base["Position"] + position
         out[note_end[new_track] - 4] = base["Track"] + parts.track[new_track]
-        out[note_end - 3] = base["Pitch"] + parts.pitch
-        out[note_end - 2] = base["Velocity"] + parts.velocity
-        out[note_end - 1] = base["Duration"] + parts.duration
+        note_end -= 3
+        out[note_end] = base["Pitch"] + parts.pitch
+        out[1:][note_end] = base["Velocity"] + parts.velocity
+        out[2:][note_end] = base["Duration"] + parts.duration
         return out
 
     def _position(self, place: IndexArray) -> tuple[IndexArray, IndexArray]:

@@ -1,34 +1,36 @@
 """The markov family: n-grams that hear more than their own past.
 
-A piece is written part after part in a settled order (lead, bass, inner parts, drums), each given all that stands already,
-what came before and what comes after alike. A part is written in stages, as a player would work out a partimento: first *when* it
-plays, then *how many notes* at once, then *which* (line after line of its chords, the outer ones first), then how *long* each
-lasts, and last how *loud*. Every stage is a mixture of interpolated Kneser–Ney n-grams (see `partimento.counting`) whose
-contexts mix the line's own last symbols with the place in the bar, the distance of the end, the key, and what the other parts
-do now and next; `views` names them. Pitches are counted as degrees of the key. Where no key is written and too little is kept to
-hear one, the key is unknown too: a draw draws it first, and the likelihood sums over all 24.
+A piece is written part after part in a settled order (lead, bass, inner parts, drums), each given all that stands
+already, what came before and what comes after alike. A part is written in stages, as a player would work out a
+partimento: first *when* it plays, then *how many notes* at once, then *which* (line after line of its chords, the
+outer ones first), then how *long* each lasts, and last how *loud*. Every stage is a mixture of interpolated
+Kneser–Ney n-grams (see `partimento.counting.mixture`) whose contexts mix the line's own last symbols with the place
+in the bar, the distance of the end, the key, and what the other parts do now and next; `views` names them. Pitches
+are counted as degrees of the key. Where no key is written and too little is kept to hear one, the key is unknown too:
+a draw draws it first, and the likelihood sums over all 24.
 
-Because every stage knows a line's own past only through stored contexts, whatever is pinned or kept after a blank is met
-with the exact conditional probability of the stage, by backward values over those contexts (`line`). Which rank in its chord a
-pinned note takes is drawn evenly among the ranks it can have.
+Because every stage knows a line's own past only through stored contexts, whatever is pinned or kept after a blank is
+met with the exact conditional probability of the stage, by backward values over those contexts (`line`). Which rank
+in its chord a pinned note takes is drawn evenly among the ranks it can have.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from partimento import theory
-from partimento.counting import Mixture
+from partimento.counting.mixture import Mixture
 from partimento.errors import ModelError, nearest
 from partimento.models.base import Arrays, LogProb, Model, Piece, Progress, Reason, Report, Rng
 from partimento.models.markov import views
 from partimento.models.markov.explain import reason
-from partimento.models.markov.harmony import Harmony, count_chords
+from partimento.models.markov.harmony import Harmony, bar_chords, count_chords
 from partimento.models.markov.learn import STAGES, Rows, add_part, parts_of
 from partimento.models.markov.part import LONG, SIZES
 from partimento.models.markov.sheet import (
@@ -36,6 +38,7 @@ from partimento.models.markov.sheet import (
     PASSING,
     STAND_INS,
     Frame,
+    chords_heard,
     heard_key,
     keys_of,
     role_signs,
@@ -62,7 +65,8 @@ class MarkovConfig:
 
     `order`: most symbols of a line's own past. `grid`: steps a quarter. `senses`: what besides its own past a line
     looks at. `normalise`: count pitches as degrees of the key; `transpositions`: in how many keys each piece is
-    counted (1 its own, 12 all). `given`: whether a part is learnt given the parts written `before` it, `all` others, or both.
+    counted (1 its own, 12 all). `given`: whether a part is learnt given the parts written `before` it, `all` others,
+    or both.
     `discount` and `strength` of the smoothing; `prune`: contexts of two and more columns seen fewer times are dropped.
     """
 
@@ -97,7 +101,7 @@ class Markov(Model):
     ...              velocity=[80] * 32, track=[0] * 32)
     >>> model = Markov(order=2).fit([Piece(tune, "tune")])
     >>> frame = Score(end=7680, tracks=(tune.tracks[0]._replace(name="piano"),))
-    >>> new, = model.fill(frame, Blanks.everything(frame), Request(), [generator(1)])
+    >>> new, = model.fill(frame, Blanks.everything(frame), Request(top_p=0.9), [generator(1)])
     >>> len(new) > 8 and len(set(new.pitch.tolist())) > 2
     True
     """
@@ -120,7 +124,7 @@ class Markov(Model):
 
     def _mixtures(self) -> dict[str, Mixture]:
         config, out = self.config, {}
-        sizes = {"rhythm": LONG * config.grid + 1, "size": SIZES, "pitch": DEGREES, "duration": LONG * config.grid + 2,
+        sizes = {"rhythm": LONG * config.grid + 2, "size": SIZES, "pitch": DEGREES, "duration": LONG * config.grid + 2,
                  "velocity": 128}
         for stage in STAGES:
             size = sizes[stage]
@@ -133,7 +137,7 @@ class Markov(Model):
 
     def fit(self, pieces: Iterable[Piece], *, valid: Iterable[Piece] = (), seed: int = 0, device: str = "auto",
             start: Model | None = None, budget: float | None = None, report: Report | None = None) -> Self:
-        """Count the pieces; see the contract. It takes no `start`: counts are learnt at once."""
+        """Count the pieces; see the contract. It takes no `start`; of a `budget` half goes to reading."""
         if start is not None:
             raise ModelError("the markov family counts all its pieces at once; fit it on the old and the new together")
         stages = self._mixtures()
@@ -141,9 +145,12 @@ class Markov(Model):
         tables: dict[str, Counter[Any]] = {name: Counter() for name in FACTS}
         low = -((self.config.transpositions - 1) // 2)
         transpositions = range(low, low + self.config.transpositions)
-        known = list(pieces) if not hasattr(pieces, "__len__") else pieces
-        total, used, stopped = len(known), 0, False
-        for number, piece in enumerate(known):
+        total = len(pieces) if isinstance(pieces, Sized) else 0
+        used, stopped = 0, False
+        until = None if budget is None else time.monotonic() + budget / 2
+        for number, piece in enumerate(pieces):
+            if until is not None and used and time.monotonic() > until:
+                break
             if report is not None and not report(Progress("reading", number, total)):
                 stopped = True
                 break
@@ -160,7 +167,7 @@ class Markov(Model):
         self._stages = stages
         self._tables = {name: [[*_plain(value), count] for value, count in counter.most_common(FACTS[name])]
                         for name, counter in tables.items()}
-        self._tables["parts"] = sorted({int(code) for code in np.unique(np.concatenate(rows["rhythm"].columns["part"]))})
+        self._tables["parts"] = np.unique(np.concatenate(rows["rhythm"].columns["part"])).tolist()
         return self
 
     def _add(self, rows: dict[str, Rows], tables: dict[str, Counter[Any]], score: Score, number: int,
@@ -182,7 +189,9 @@ class Markov(Model):
         roles = heard or roles_named(tracks)
         default = None if written_key_fits(score) else heard_key(score) or (0, 0)
         keys = keys_of(frame, default if self.config.normalise else (0, 0))
-        for part in parts_of(frame, notes, roles, keys, self.config.given):
+        tonic, _, chords = bar_chords(score)
+        chord = chords_heard(frame, chords, tonic, keys[0])
+        for part in parts_of(frame, notes, roles, keys, chord, self.config.given):
             add_part(rows, part, notes.where(notes.track == part.track), number, transpositions)
         meter = score.meters[0]
         tables["meter"][f"{meter.numerator}/{meter.denominator}"] += 1

@@ -8,16 +8,18 @@ from typing import Any
 import numpy as np
 
 from partimento import theory
-from partimento.counting import MISSING, NO_INTERVAL, Mixture, column
+from partimento.counting.memory import MISSING, Memory
+from partimento.counting.mixture import NO_INTERVAL, Mixture, column
 from partimento.models.base import Reason
 from partimento.models.markov.learn import heard
 from partimento.models.markov.line import Line
 from partimento.models.markov.part import Part
-from partimento.models.markov.sheet import ROLE_NAMES, Notes, snapped
+from partimento.models.markov.sheet import ROLE_NAMES, Notes
 from partimento.models.markov.write import Page, Weighing, Writer
 
 _LINES = {"top": "highest note", "low": "lowest note", "mid": "middle note"}
-_WHEN = {"": "sounding with it", "p": "just before", "q": "at the last note", "r": "at the next note", "x": "coming next"}
+_WHEN = {"": "sounding with it", "p": "just before", "q": "at the last note", "r": "at the next note",
+         "x": "coming next"}
 
 
 class _Listening(Weighing):
@@ -72,24 +74,24 @@ def _told(part: Part, own: Notes, lines: list[tuple[Line, list[int]]], step: int
 def _words(part: Part, line: Line, symbols: list[int], place: int, step: int, degree: int) -> Reason:
     mixture = line.mixture
     history = (tuple(symbols[:place][::-1]) + (MISSING,) * mixture.order)[:mixture.order]
-    values = line.at(place, history)
+    values = line.at(place, history, {} if line.plain else Memory([*line.past, *symbols[:place]]).recall())
     group = min(int(line.groups[place]), mixture.weights.shape[1] - 1)
-    chances = mixture.one(values, history, group)
+    chances = mixture.one(values, history, group, line.kind)
     if line.legal is not None:
         chances = chances * line.legal[place]
     chances = chances / chances.sum()
     last = history[0] if history and history[0] >= 0 else mixture.size // 2
-    best, gain = 0, -1.0
-    for v, seen in enumerate(mixture.deepest(values)):
-        index = degree - last + mixture.size - 1 if mixture.views[v].relative else degree
-        if mixture.weights[group, v] * seen.probabilities[index] > gain:
-            best, gain = v, float(mixture.weights[group, v] * seen.probabilities[index])
-    seen = mixture.deepest(values)[best]
+    weights = mixture.weights[line.kind, group]
+    best, index, seen, gain = 0, 0, None, -1.0
+    for v, found in enumerate(mixture.deepest(values, weights > 0)):
+        at = degree - last + mixture.size - 1 if mixture.views[v].relative else degree
+        if found is not None and weights[v] * found.probabilities[at] > gain:
+            best, index, seen, gain = v, at, found, float(weights[v] * found.probabilities[at])
+    assert seen is not None
     level = mixture.levels[seen.depth]
     entries = slice(level.first[seen.context], level.first[seen.context + 1])
-    index = degree - last + mixture.size - 1 if mixture.views[best].relative else degree
-    times = int(level.count[entries][level.symbol[entries] == index].sum())
-    total = int(level.count[entries].sum())
+    times = int(level.times[entries][level.symbol[entries] == index].sum())
+    total = int(level.times[entries].sum())
     context = [_said(part, text, int(value), step) for text, value in
                zip(mixture.views[best].columns[:seen.depth], values[best], strict=False)]
     context = [words for words in context if words]

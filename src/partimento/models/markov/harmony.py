@@ -30,8 +30,8 @@ Counts = Counter[tuple[int, int, int, int, int]]
 def bar_chords(score: Score) -> tuple[int, int, list[int]]:
     """Key (tonic, 0 major or 1 minor) and the chord of each bar: 4 × degree in semitones + quality; −1 for silence.
 
-    >>> bar_chords(Score.from_rows([(0, 960, p, 80, 0) for p in (60, 64, 67)] + [(960, 960, p, 80, 0) for p in (59, 62, 67)],
-    ...                       ticks_per_quarter=240))[2]
+    >>> rows = [(0, 960, p, 80, 0) for p in (60, 64, 67)] + [(960, 960, p, 80, 0) for p in (59, 62, 67)]
+    >>> bar_chords(Score.from_rows(rows, ticks_per_quarter=240))[2]
     [20, 0]
     """
     drum = np.array([track.is_drum for track in score.tracks], bool)

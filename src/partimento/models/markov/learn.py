@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from partimento.counting import MEMORY, MISSING, Mixture, echoes
+from partimento.counting.memory import MEMORY, MISSING, echoes
+from partimento.counting.mixture import Mixture
 from partimento.models.markov.part import (
     SIZES,
     Columns,
@@ -43,7 +44,7 @@ class Rows:
 
     def __init__(self, mixture: Mixture) -> None:
         self.mixture = mixture
-        self.names = sorted({*mixture.names, "part"})
+        self.names = sorted({*mixture.names, "part", "group"})
         self.columns: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in self.names}
         self.history: list[npt.NDArray[Any]] = []
         self.symbols: list[npt.NDArray[Any]] = []
@@ -71,10 +72,10 @@ class Rows:
         columns = {name: np.concatenate(parts) for name, parts in self.columns.items()}
         out = np.isin(np.concatenate(self.pieces), list(held_out))
         self.mixture.fit(columns, np.concatenate(self.history), np.concatenate(self.symbols).astype(np.int64),
-                         columns["part"], out)
+                         columns["group"], out)
 
 
-def parts_of(frame: Frame, notes: Notes, roles: Sequence[int], keys: tuple[Ints, Ints],
+def parts_of(frame: Frame, notes: Notes, roles: Sequence[int], keys: tuple[Ints, Ints], chord: Ints,
              given: Sequence[str]) -> Iterator[Part]:
     """Every part of a piece given the parts written before it, and given all others where that is something else."""
     order = writing_order(roles, range(len(roles)))
@@ -84,7 +85,8 @@ def parts_of(frame: Frame, notes: Notes, roles: Sequence[int], keys: tuple[Ints,
         if "all" in given and (len(others) > len(earlier) or not situations):
             situations.append((1, others))
         for situation, known in situations:
-            yield Part(track, roles[track], roles[track] * 2 + situation, frame, *keys, heard(notes, known, roles))
+            code = roles[track] * 2 + situation
+            yield Part(track, roles[track], code, frame, *keys, chord, heard(notes, known, roles))
 
 
 def writing_order(roles: Sequence[int], tracks: Sequence[int] | range) -> list[int]:
@@ -101,10 +103,9 @@ def add_part(rows: dict[str, Rows], part: Part, own: Notes, piece: int, transpos
     """Add every stage of one part of a piece."""
     frame = part.frame
     around = Around(frame, part.known)
-    onsets, sizes, members = chords(own)
+    onsets, sizes, _ = chords(own)
     symbols = np.array(rhythm_symbols(onsets + 1, 0, frame.steps + 1, frame.grid), np.int64)
-    steps = jumps(frame.grid)[symbols]
-    places = np.cumsum(steps) - steps
+    places = np.append(0, np.cumsum(jumps(frame.grid)[symbols[:-1]]))
     columns = rhythm_columns(part, around)
     rows["rhythm"].add({name: column[places] for name, column in columns.items()}, symbols, piece)
     if not len(onsets):

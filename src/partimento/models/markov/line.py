@@ -4,33 +4,30 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from partimento.counting import (
-    MEMORY,
-    MISSING,
+from partimento.counting.memory import MEMORY, MISSING, Memory, echoes
+from partimento.counting.mixture import (
     NO_INTERVAL,
     SHIFT,
     Bools,
     Columns,
     Floats,
     Ints,
-    Memory,
     Mixture,
     add_depth,
-    echoes,
     find_context,
 )
 from partimento.errors import ModelError
 from partimento.sampling import draw, shape
 
 
-
 class _Ahead(NamedTuple):
-    """Chance of meeting every condition later, by the symbol chosen now and the symbols before it.
+    """Chance of meeting every condition later, by the symbol chosen now and those before it, divided by exp(`log`).
 
     `floor` (float[size]) is by the symbol alone; `levels[d]` holds sorted packed (symbol, last, …) of d + 1 symbols and
     their chances, which overrule the shallower ones.
@@ -38,6 +35,7 @@ class _Ahead(NamedTuple):
 
     floor: Floats
     levels: list[tuple[Ints, Floats]]
+    log: float
 
 
 @dataclasses.dataclass
@@ -71,6 +69,7 @@ class Line:
         bound = np.flatnonzero(~self.allowed.all(axis=1)) if self.allowed is not None else np.zeros(0, np.int64)
         self._last = int(bound[-1]) if len(bound) else -1
         self.plain = self.allowed is not None
+        self.kind = int(self.plain) + (0 if "chord" in self.outside and (self.outside["chord"] >= 0).any() else 2)
 
     # --- probability -----------------------------------------------------------------------------------------
 
@@ -82,7 +81,7 @@ class Line:
             echo, match = echoes(np.array([*self.past, *symbols], np.int64))
             outside |= {"echo": echo[len(self.past):], "match": match[len(self.past):]}
         values = self.mixture.values(outside, history)
-        chances = self.mixture.mixed(values, history, self.groups[places], self.plain)
+        chances = self.mixture.mixed(values, history, self.groups[places], self.kind)
         if self.legal is not None:
             chances = chances * self.legal[places]
             chances /= chances.sum(axis=1, keepdims=True)
@@ -95,15 +94,16 @@ class Line:
                 picked[-1] = chances[-1, ends].sum()
         with np.errstate(divide="ignore"):
             total = float(np.log(picked).sum())
-        return total if self._last < self.start else total - float(np.log(self.chance()))
+        return total - self.log_chance()
 
-    def chance(self) -> float:
-        """Probability that a line drawn without the conditions would meet them all."""
+    def log_chance(self) -> float:
+        """Log-probability that a line drawn without the conditions would meet them all; −inf where none can."""
         if self._last < self.start:
-            return 1.0
-        ahead = self._backward()[self.start]
+            return 0.0
+        ahead = self._aheads[self.start]
         chances, legal_sum = self._here(self.start, self.before, {})
-        return float((chances * self._met(ahead, self.before)).sum() / legal_sum)
+        with np.errstate(divide="ignore"):
+            return ahead.log + float(np.log((chances * self._met(ahead, self.before)).sum() / legal_sum))
 
     def _walk(self, symbols: Sequence[int]) -> tuple[Ints, Ints]:
         order = max(self.mixture.order, 1)
@@ -111,28 +111,48 @@ class Line:
                                np.asarray(symbols, np.int64)])
         history = np.stack([line[order - j - 1:len(line) - j - 1] for j in range(order)], axis=1)
         steps = self._jump[np.asarray(symbols, np.intp)]
-        return self.start + np.cumsum(steps) - steps, history
+        return self.start + np.append(0, np.cumsum(steps[:-1]))[:len(steps)], history
 
     # --- drawing ---------------------------------------------------------------------------------------------
 
     def draw(self, rng: np.random.Generator, temperature: float = 1.0, top_p: float = 1.0) -> list[int]:
         """A line drawn from the model, given the conditions; one uniform a symbol."""
-        aheads = self._backward() if self._last >= self.start else {}
+        aheads = self._aheads if self._last >= self.start else {}
         place, history, out = self.start, self.before, []
-        memory = None if self.plain or self.mixture.plain.all() else Memory(self.past)
+        memory = None if self.plain or self.mixture.asked[1].all() else Memory(self.past)
         while place < self.places:
             chances, _ = self._here(place, history, memory.recall() if memory else {})
             if place in aheads:
                 chances = chances * self._met(aheads[place], history)
             if not chances.sum() > 0:
                 raise ModelError("the pinned notes leave this line no way that the model can take")
-            symbol = draw(shape(chances, temperature, top_p), rng.random())
+            symbol = self._choose(chances, place, rng.random(), temperature, top_p)
             out.append(symbol)
             if memory:
                 memory.tell(symbol)
             history = (symbol, *history[:-1]) if self.mixture.order else ()
             place += int(self._jump[symbol])
         return out
+
+    def _choose(self, chances: Floats, place: int, uniform: float, temperature: float, top_p: float) -> int:
+        """A symbol for a uniform draw.
+
+        Near the last place the end keeps its own chance, however the rest is shaped: an end is rare at any one place,
+        so a sharpened draw would never come to it. Further off a sharpened draw leaves the longest silences out.
+        """
+        if self.jump is None or (temperature >= 1 and top_p >= 1):
+            return draw(shape(chances, temperature, top_p), uniform)
+        if place + int(self._jump[0]) < self.places:
+            sounding = np.where(self._jump < self._jump[0], chances, 0.0)
+            chances = sounding if sounding.any() else chances
+        else:
+            ends = place + self._jump >= self.places
+            chance = float(chances[ends].sum() / chances.sum())
+            if uniform < chance or ends.all():
+                return int(np.argmax(np.where(ends, chances, -1.0)))
+            if chance:
+                chances, uniform = np.where(ends, 0.0, chances), (uniform - chance) / (1.0 - chance)
+        return draw(shape(chances, temperature, top_p), uniform)
 
     def at(self, place: int, history: Sequence[int], recalled: Mapping[str, int]) -> npt.NDArray[np.int16]:
         """int16[views, depth]: the values of the context columns at one place."""
@@ -142,7 +162,7 @@ class Line:
 
     def _here(self, place: int, history: Sequence[int], recalled: Mapping[str, int]) -> tuple[Floats, float]:
         """Chances (float[size]) of the legal and allowed symbols, and the sum over the legal ones."""
-        chances = self.mixture.one(self.at(place, history, recalled), history, int(self.groups[place]), self.plain)
+        chances = self.mixture.one(self.at(place, history, recalled), history, int(self.groups[place]), self.kind)
         if self.legal is not None:
             chances = chances * self.legal[place]
         total = float(chances.sum())
@@ -162,27 +182,36 @@ class Line:
             out[found >= 0] = chances[found[found >= 0]]
         return out
 
-    def _backward(self) -> dict[int, _Ahead]:
+    @cached_property
+    def _aheads(self) -> dict[int, _Ahead]:
         """What lies ahead of every place from `start` to the last one with a condition."""
-        size, width = self.mixture.size, self.mixture.size + 1
-        waiting: dict[int, list[list[tuple[Ints, Floats]]]] = {}
+        width = self.mixture.size + 1
+        waiting: dict[int, list[list[tuple[Ints, Floats, int]]]] = {}
         roots: dict[int, float] = {}
+        logs: dict[int, float] = {}  # what is known at a place is divided by exp of this: long lines would underflow
         out: dict[int, _Ahead] = {}
         for place in range(self._last, self.start - 1, -1):
             target = place + self._jump
-            floor = np.where(target > self._last, 1.0, 0.0)
-            for symbol in np.flatnonzero(target <= self._last):
-                floor[symbol] = roots.get(int(target[symbol]), 0.0)
+            behind = np.array([logs.get(int(t), -np.inf) if t <= self._last else 0.0 for t in target])
+            if self.allowed is not None:
+                behind[~self.allowed[place]] = -np.inf
+            log = float(behind.max()) if np.isfinite(behind).any() else 0.0
+            root_at = np.array([roots.get(int(t), 0.0) if t <= self._last else 1.0 for t in target])
+            floor = root_at * np.exp(behind - log)
             levels = []
             for parts in waiting.pop(place, []):
-                keys = np.concatenate([k for k, _ in parts])
+                keys = np.concatenate([k for k, _, _ in parts])
                 order = np.argsort(keys)
-                levels.append((keys[order], np.concatenate([c for _, c in parts])[order]))
-            out[place] = _Ahead(floor, levels)
+                met = np.concatenate([c * np.exp(logs[at] - log) for _, c, at in parts])
+                levels.append((keys[order], met[order]))
+            out[place] = _Ahead(floor, levels, log)
             if place == self.start:
                 break
             root, nodes = self._values_at(place, out[place])
-            roots[place] = root
+            largest = max([root, *(float(chances.max(initial=0.0)) for _, chances in nodes)])
+            if not largest > 0:
+                continue
+            roots[place], logs[place] = root / largest, log + float(np.log(largest))
             for d, (keys, chances) in enumerate(nodes):
                 firsts = keys // width ** d - 1
                 begins = np.flatnonzero(np.concatenate([[True], firsts[1:] != firsts[:-1]]))
@@ -192,7 +221,7 @@ class Line:
                         bins = waiting.setdefault(origin, [])
                         while len(bins) <= d:
                             bins.append([])
-                        bins[d].append((keys[begin:end], chances[begin:end]))
+                        bins[d].append((keys[begin:end], chances[begin:end] / largest, place))
         return out
 
     def _possible(self, place: int, lag: int) -> Bools | None:
@@ -226,7 +255,7 @@ class Line:
         histories that do make a difference are kept: packed (last, last but one, …), one array a length.
         """
         mixture, width = self.mixture, self.mixture.size + 1
-        weights = mixture.weights[1, min(int(self.groups[place]), mixture.weights.shape[1] - 1)]
+        weights = mixture.weights[self.kind, min(int(self.groups[place]), mixture.weights.shape[1] - 1)]
         fronts = [_Front(mixture, v, self._values[v, place], {n: int(c[place]) for n, c in self.outside.items()})
                   for v in range(len(mixture.views)) if weights[v] > 0]
         packed, history = np.zeros(1, np.int64), np.zeros((1, 0), np.int64)
@@ -263,7 +292,7 @@ class Line:
             last = history[:, 0] if length else np.full(1, MISSING)
             chances, sums = np.zeros((len(packed), mixture.size)), np.zeros(len(packed))
             for front in fronts:
-                weight = weights[front.view] * mixture.worth[1, front.view, front.trust]
+                weight = weights[front.view] * mixture.worth[self.kind, front.view, front.trust]
                 sums += weight
                 chances += weight[:, None] * (
                     mixture.absolute(front.chances, last) if mixture.views[front.view].relative else front.chances)

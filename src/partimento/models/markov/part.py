@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from partimento.counting import MISSING
+from partimento.counting.memory import MISSING
 from partimento.models.markov.sheet import (
     ACCOMPANIMENT,
     BASS,
@@ -36,6 +36,7 @@ class Part(NamedTuple):
     frame: Frame
     shift: Ints
     mode: Ints
+    chord: Ints
     known: Notes
 
     @property
@@ -69,32 +70,37 @@ def at(places: Places, index: npt.NDArray[Any]) -> Columns:
     return {name: column[index] for name, column in places.items()}
 
 
+# Every stage has a column `group` besides its contexts: the weights of the views are learnt for each part apart, and
+# near the end of the piece or the line apart from the rest of it.
+
 # --- rhythm --------------------------------------------------------------------------------------------------------
 
 
 def jumps(grid: int) -> Ints:
-    """Places that each rhythm symbol moves on: symbol d is an onset d steps on, symbol 0 none within the longest."""
-    out = np.arange(LONG * grid + 1)
-    out[0] = LONG * grid
+    """Places each rhythm symbol moves on: d is an onset d steps on, 0 none within the longest, the last the end."""
+    out = np.arange(LONG * grid + 2)
+    out[0], out[-1] = LONG * grid, 1 << 40
     return out
 
 
 def rhythm_columns(part: Part, around: Around) -> Columns:
     """The context columns of the rhythm at every place."""
-    return {**part.frame.columns, **around.columns, "part": np.full(part.frame.steps + 1, part.code)}
+    near = part.frame.columns["left"] <= 4 * part.frame.grid
+    return {**part.frame.columns, **around.columns, "part": np.full(part.frame.steps + 1, part.code),
+            "group": part.code * 2 + near}
 
 
 def rhythm_symbols(onsets: Ints, start: int, stop: int, grid: int) -> list[int]:
-    """The symbols that lead from place `start` over the onsets (places, after `start`) to `stop`."""
+    """The symbols that lead from place `start` over the onsets (places, after `start`); past the last one, the end."""
     longest, out, place = LONG * grid, [], start
-    for target in [*onsets.tolist(), *([stop] if not len(onsets) or onsets[-1] < stop else [])]:
+    for target in onsets.tolist():
         while target - place > longest:
             out.append(0)
             place += longest
         if target > place:
             out.append(target - place)
             place = target
-    return out
+    return out if place >= stop else [*out, longest + 1]
 
 
 # --- how many notes, how long, how loud ------------------------------------------------------------------------------
@@ -113,7 +119,8 @@ def onset_columns(part: Part, around: Around, onsets: Ints) -> Columns:
     gap, before, after = gaps(onsets, part.frame.steps)
     cap = LONG * part.frame.grid
     columns |= {"gap": np.minimum(gap, cap), "before": np.minimum(before, cap), "after": np.minimum(after, cap),
-                "part": np.full(len(onsets), part.code), "mode": part.mode[onsets + 1]}
+                "part": np.full(len(onsets), part.code), "group": np.full(len(onsets), part.code * 2),
+                "mode": part.mode[onsets + 1]}
     return columns
 
 
@@ -145,7 +152,10 @@ def pitch_columns(part: Part, around: Around, onset_cols: Columns, onsets: Ints,
     columns |= {"gap": np.minimum(gap, cap), "before": np.minimum(before, cap), "after": np.minimum(after, cap)}
     columns["size"] = np.minimum(sizes[rows], 6)
     columns["last"] = np.minimum(np.arange(len(rows))[::-1], 4)
+    columns["chord"] = part.chord[step + 1]
+    columns["then"] = part.chord[np.minimum(step + gap, part.frame.steps - 1) + 1]
     columns["part"] = np.full(len(rows), part.code * N_LINES + min(line, N_LINES - 1))
+    columns["group"] = columns["part"] * 2 + (columns["last"] < 3)
     columns["above"], columns["below"] = part.degrees(above, step), part.degrees(below, step)
     previous = np.append(-1, step[:-1])[:len(step)] + 1
     following = np.minimum(step + gap, part.frame.steps - 1) + 1
@@ -207,7 +217,7 @@ def duration_legal(gap: Ints, most: Ints, grid: int) -> npt.NDArray[np.bool_]:
     legal = (symbols <= most[:, None]) & (symbols != gap[:, None])
     legal[:, 0] = gap <= most
     legal[:, -1] = long_choices(gap, most, grid) > 0
-    return legal
+    return np.asarray(legal)
 
 
 def long_choices(gap: Ints, most: Ints, grid: int) -> Ints:

@@ -1,8 +1,8 @@
-"""What a player would read off the page: the places of a piece in steps, what sounds around a part, and which part it is.
+"""What a player reads off the page: the places of a piece in steps, what sounds around a part, and which part it is.
 
-Every column is an int16 array over places. Place p holds what is true at grid step p − 1, so place 0 lies just before the
-piece. Pitches are *degrees*: semitones from the piece's own key laid on C major (or A minor), plus 6, so that 66 is the tonic of a
-major key near middle C.
+Every column is an int16 array over places. Place p holds what is true at grid step p − 1, so place 0 lies just before
+the piece. Pitches are *degrees*: semitones from the piece's own key laid on C major (or A minor), plus 6, so that 66
+is the tonic of a major key near middle C.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from partimento import features, theory
-from partimento.counting import MISSING
+from partimento.counting.memory import MISSING
 from partimento.score import Score, Track
 from partimento.tokens.grid import last_step, snapped_steps, to_steps, to_ticks
 
@@ -23,8 +23,8 @@ Places = dict[str, npt.NDArray[np.int16]]
 
 DEGREES = 140             # pitches 0–127, up to 6 semitones either way
 LEAD, BASS, LOWER, UPPER, CHORDS, ACCOMPANIMENT, KEYBOARD, DRUMS, PASSING = range(9)
-ROLE_NAMES = ("lead", "bass", "lower inner part", "upper inner part", "chords on top", "accompaniment", "keyboard", "drums",
-              "passing part")
+ROLE_NAMES = ("lead", "bass", "lower inner part", "upper inner part", "chords on top", "accompaniment", "keyboard",
+              "drums", "passing part")
 WRITTEN_IN_ORDER = (LEAD, CHORDS, KEYBOARD, BASS, ACCOMPANIMENT, LOWER, UPPER, PASSING, DRUMS)
 # What an unseen kind of part is written like, the nearest first.
 STAND_INS = {
@@ -75,6 +75,7 @@ class Frame:
         starts = to_steps(score.bar_starts, tpq, grid)
         bar = np.clip(np.searchsorted(starts[:-1], step, side="right") - 1, 0, max(len(starts) - 2, 0))
         meters = np.array([(to_steps(m.tick, tpq, grid), m.numerator, m.denominator) for m in score.meters], np.int64)
+        self.bar = bar
         ruling = np.maximum(np.searchsorted(meters[:, 0], starts[bar], side="right") - 1, 0)
         numerator, denominator = meters[ruling, 1], meters[ruling, 2]
         full = np.maximum(numerator * 4 * grid // denominator, 1)
@@ -89,12 +90,12 @@ class Frame:
         self.columns: Places = {
             "beat": _small(np.where(first, -1, inside % beat)), "bar": _small(np.where(first, -1, inside)),
             "meter": _small(numerator * 8 + np.log2(denominator).astype(np.int64)), "phrase": _small(number % 4),
-            "left": _small(np.minimum(self.steps - step, 8 * grid)),
+            "final": _small(np.minimum(bar[-1] - bar, 3)), "left": _small(np.minimum(self.steps - step, 8 * grid)),
         }
 
 
 def _small(values: npt.NDArray[Any]) -> npt.NDArray[np.int16]:
-    return np.clip(values, -32000, 32000).astype(np.int16)
+    return np.asarray(np.clip(values, -32000, 32000), np.int16)
 
 
 # --- keys --------------------------------------------------------------------------------------------------------
@@ -127,7 +128,7 @@ def heard_key(score: Score) -> tuple[int, int] | None:
 
 
 def written_key_fits(score: Score) -> bool:
-    """Whether three quarters of the sounding time lie in the scales of the signatures, as where they were really set."""
+    """Whether three quarters of the sounding time lie in the scales of the signatures, as where someone set them."""
     if not score.keys:
         return False
     time, inside = 0.0, 0.0
@@ -137,6 +138,35 @@ def written_key_fits(score: Score) -> bool:
         scale = sorted(theory.scale(*theory.from_fifths(key.fifths, key.mode or "major")))
         time, inside = time + float(histogram.sum()), inside + float(histogram[scale].sum())
     return time > 0 and inside / time >= 0.75
+
+
+QUALITIES = ((4, 7), (3, 7), (4, 7, 10), (3, 6))   # of chords: major, minor, dominant seventh, diminished
+
+
+def chords_given(frame: Frame, shift: Ints) -> Ints:
+    """The chord symbol at every place as 4 × degree + the nearest of `QUALITIES`; missing where there is none."""
+    out = np.full(frame.steps + 1, MISSING, np.int64)
+    if not frame.score.chords:
+        return out
+    codes = []
+    for symbol in frame.score.chords:
+        chord = theory.parse_chord(symbol.symbol)
+        tones = {(tone - chord.root) % 12 for tone in chord.tones} - {0}
+        quality = max(range(4), key=lambda q: 2 * len(tones & set(QUALITIES[q])) - len(QUALITIES[q])) if tones else 0
+        codes.append((chord.root, quality) if chord.root >= 0 else (MISSING, 0))
+    table = np.array(codes, np.int64)
+    ticks = np.array([chord.tick for chord in frame.score.chords])
+    index = np.searchsorted(ticks, frame.ticks, side="right") - 1
+    root, quality = table[index, 0], table[index, 1]
+    given = (index >= 0) & (root >= 0)
+    out[given] = ((root - shift) % 12 * 4 + quality)[given]
+    return out
+
+
+def chords_heard(frame: Frame, chords: Sequence[int], tonic: int, shift: Ints) -> Ints:
+    """The same from one chord a bar, each 4 × semitones over `tonic` + quality, as `harmony` hears them."""
+    bar = np.array(chords, np.int64)[np.minimum(frame.bar, len(chords) - 1)]
+    return np.where(bar < 0, MISSING, (bar // 4 + tonic - shift) % 12 * 4 + bar % 4)
 
 
 # --- roles -------------------------------------------------------------------------------------------------------

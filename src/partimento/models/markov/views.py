@@ -1,40 +1,46 @@
 """What each stage of writing a part looks at: the contexts of rhythm, chord size, pitch, duration and velocity.
 
-The names: `part` (the role, and for pitches the line of the chord), `h1` `h2` … (the line's own last symbols, the last one
-first), then by sense
+The names: `part` (the role, and for pitches the line of the chord), `h1` `h2` … (the line's own last symbols, the
+last one first), then by sense
 
-- memory: `echo` and `match`, what came after the same few symbols earlier in the piece (see `partimento.counting`)
+- memory: `echo` and `match`, what came after the same few symbols earlier in the piece (see
+  `partimento.counting.memory`)
 - meter: `beat` and `bar` (steps since the beat, the bar), `meter`, `phrase` (bar of four);
-- form: `left` (steps to the end, at most two bars), `last` (notes of the line still to come, at most 4);
+- form: `final` (bars to come after this one, at most 3), `left` (steps to the end, at most eight quarters), `last`
+  (notes of the line still to come, at most 4);
 - key: `mode`;
+- chords: `chord` and `then`, the chord symbols at this note and at the line's next one (4 × degree in semitones +
+  quality);
 - rhythm, for stages after it: `gap`, `before`, `after` (steps to the next onset, from the last, and the next gap),
   `size` (notes at once);
 - others: what the other parts, or the outer lines of the same chords, do. `moves` is who begins a note now (1 the
-  highest, 2 the lowest, 4 between), `n1` `n2` `n3` how far off the next onsets are and `m1` `m2` `m3` who moves there;
-  `dtop` `dlow` `dmid` the interval by which that line just moved, `ntop` … by which it moves next, `span` from lowest to
-  highest. For pitches: `top` `low` `mid` sound now, `p…` just before, `q…` at the line's last note, `r…` at its next
-  one, `xtop` is the next note of the top line; a final `c` means pitch class. `above` and `below` are the nearest notes of
-  the chord that stand already.
+  highest, 2 the lowest, 4 between), `n1` `n2` `n3` how far off the next onsets are and `m1` `m2` `m3` who moves
+  there; `dtop` `dlow` `dmid` the interval by which that line just moved, `ntop` … by which it moves next, `span` from
+  lowest to highest. For pitches: `top` `low` `mid` sound now, `p…` just before, `q…` at the line's last note, `r…` at
+  its next one, `xtop` is the next note of the top line; a final `c` means pitch class. `above` and `below` are the
+  nearest notes of the chord that stand already.
 
-The lists were chosen on the validation parts of jsb_chorales, mutopia_midi and pop909; the weights of the mixture, learnt for
-each kind of part on pieces held out, put aside those that do not help.
+The lists were chosen on the validation parts of jsb_chorales, mutopia_midi and pop909; the weights of the mixture,
+learnt for each kind of part on pieces held out, put aside those that do not help.
 """
 
 from __future__ import annotations
 
-from partimento.counting import View, column
+from partimento.counting.mixture import View, column
 
-SENSES = ("memory", "meter", "form", "key", "rhythm", "others")
+SENSES = ("memory", "meter", "form", "key", "chords", "rhythm", "others")
 
 _SENSE = {
-    "part": "", "beat": "meter", "bar": "meter", "meter": "meter", "phrase": "meter", "left": "form", "last": "form",
-    "echo": "memory", "match": "memory", "mode": "key", "gap": "rhythm", "before": "rhythm", "after": "rhythm", "size": "rhythm",
+    "part": "", "beat": "meter", "bar": "meter", "meter": "meter", "phrase": "meter", "left": "form",
+    "final": "form", "last": "form", "echo": "memory", "match": "memory", "chord": "chords", "then": "chords",
+    "mode": "key", "gap": "rhythm", "before": "rhythm", "after": "rhythm", "size": "rhythm",
 }
 
 RHYTHM = (
     View(("part", "beat", "h1", "bar", "h2", "left", "h3", "h4")),
     View(("part", "h1", "meter", "bar", "h2", "h3", "h4")),
     View(("part", "left", "beat", "bar", "h1", "h2")),
+    View(("part", "final", "bar", "meter", "h1", "h2", "h3")),
     View(("part", "n1", "beat", "m1", "h1", "moves", "n2", "h2")),
     View(("part", "n1", "beat", "n2", "ntop", "nlow", "nmid", "dtop", "dlow", "dmid", "h1")),
     View(("part", "n1", "beat", "span", "m1", "h1", "n2")),
@@ -62,6 +68,9 @@ PITCH = (
     View(("part", "above", "size", "below", "h1", "lowc")),
     View(("part", "match", "echo-h1", "beat"), relative=True),
     View(("part", "match", "echo", "h1", "low")),
+    View(("part", "chord", "h1", "beat", "h2", "h3")),
+    View(("part", "h1", "chord", "beat", "then", "gap")),
+    View(("part", "chord", "above", "below", "size", "h1")),
 )
 DURATION = (
     View(("part", "gap", "beat", "size", "h1", "n1")),

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from partimento.counting import MISSING, Mixture
+from partimento.counting.memory import MISSING
+from partimento.counting.mixture import Mixture
 from partimento.models.markov.learn import heard, writing_order
 from partimento.models.markov.line import Line
 from partimento.models.markov.part import (
     SIZES,
     Columns,
     Part,
-    chords,
     duration_legal,
     duration_symbols,
     gaps,
@@ -24,14 +24,25 @@ from partimento.models.markov.part import (
     long_choices,
     longest,
     note_columns,
-    note_order,
     onset_columns,
     pitch_columns,
     rhythm_columns,
     rhythm_symbols,
     within,
 )
-from partimento.models.markov.sheet import DEGREES, Around, Frame, Ints, Notes, keys_of, role_signs, roles_heard, roles_named, snapped
+from partimento.models.markov.sheet import (
+    DEGREES,
+    Around,
+    Frame,
+    Ints,
+    Notes,
+    chords_given,
+    keys_of,
+    role_signs,
+    roles_heard,
+    roles_named,
+    snapped,
+)
 from partimento.request import Blanks, Request
 from partimento.sampling import Legal, draw
 from partimento.score import Score
@@ -88,7 +99,7 @@ class Weighing:
 
 
 class Page:
-    """A frame with blanks, read once: what is kept, where new notes may begin, which parts are written in which order."""
+    """A frame with blanks, read once: what is kept, what is weighed, and which parts are written in which order."""
 
     def __init__(self, grid: int, around: Score, blanks: Blanks, request: Request | None, usual: Mapping[str, int],
                  weigh: bool = False) -> None:
@@ -105,7 +116,8 @@ class Page:
         self.content = notes
         self.legal = Legal(around, request)
         self.roles = roles_heard(around.tracks, self.kept, self.frame.steps) or [
-            usual.get(sign, role) for sign, role in zip(role_signs(around.tracks), roles_named(around.tracks), strict=True)]
+            usual.get(sign, role)
+            for sign, role in zip(role_signs(around.tracks), roles_named(around.tracks), strict=True)]
         self.count = len(notes.onset)
 
     def parts(self, codes: Mapping[tuple[int, int], int], key: tuple[int, int] | None) -> list[tuple[Part, list[int]]]:
@@ -113,6 +125,7 @@ class Page:
         order = writing_order(self.roles, range(len(self.roles)))
         blank = [t for t in order if t in self.blanks.tracks()]
         shift, mode = keys_of(self.frame, key)
+        chord = chords_given(self.frame, shift)
         none = self.kept.where(np.zeros(len(self.kept.onset), bool))
         out = []
         for i, track in enumerate(blank):
@@ -120,7 +133,7 @@ class Page:
             rank = order.index(track)
             later = any(order.index(t) > rank for t in known if (self.kept.track == t).any())
             code = codes[self.roles[track], int(later)]
-            out.append((Part(track, self.roles[track], code, self.frame, shift, mode, none), known))
+            out.append((Part(track, self.roles[track], code, self.frame, shift, mode, chord, none), known))
         return out
 
     def fill(self, stages: Mapping[str, Mixture], codes: Mapping[tuple[int, int], int], key: tuple[int, int] | None,
@@ -214,12 +227,12 @@ class Writer:
         pinned = np.zeros(stop + 1, bool)
         pinned[kept[kept < stop] + 1] = True
         pinned[stop] = kept_stop
-        must = np.append(np.flatnonzero(pinned), 1 << 30)
+        must = np.append(np.flatnonzero(pinned), 1 << 41)
         place = np.arange(stop)
         following = must[np.searchsorted(must, place, side="right")][:, None]
         free = np.append(False, self.open)[:stop]
         target = place[:, None] + jump
-        lands = np.append(free | pinned[:stop], not kept_stop or True)[np.minimum(target, stop)]
+        lands = np.append(free | pinned[:stop], True)[np.minimum(target, stop)]
         allowed = np.where(jump_is_silence(len(jump)), target < following, (target <= following) & lands)
         columns = rhythm_columns(self.part, self.around)
         given = None
@@ -227,7 +240,7 @@ class Writer:
             all_onsets = np.unique(np.concatenate([kept, self.given.onset])) + 1
             given = rhythm_symbols(all_onsets[(all_onsets > start) & (all_onsets <= stop)], start, stop, grid)
         symbols = self.pen.line("rhythm", lambda: Line(
-            mixture, {n: c[:stop] for n, c in columns.items()}, columns["part"][:stop], tuple(before), start, jump,
+            mixture, {n: c[:stop] for n, c in columns.items()}, columns["group"][:stop], tuple(before), start, jump,
             allowed=None if allowed[start:].all() else allowed), given)
         moved = start + np.cumsum(jump[np.asarray(symbols, np.intp)])
         new = moved[(np.asarray(symbols) != 0) & (moved < stop)] - 1
@@ -254,9 +267,9 @@ class Writer:
         if self.given is not None:
             added = np.array([np.sum(self.given.onset == o) for o in onsets]) - np.array(
                 [np.sum(self.fixed.onset == o) for o in onsets])
-            given = np.minimum((standing + added)[rows], SIZES) - 1
+            given = (np.minimum((standing + added)[rows], SIZES) - 1).tolist()
         symbols = self.pen.line("size", lambda: Line(
-            mixture, {n: c[rows] for n, c in columns.items()}, columns["part"][rows],
+            mixture, {n: c[rows] for n, c in columns.items()}, columns["group"][rows],
             tuple((np.minimum(standing[:first], SIZES) - 1)[::-1].tolist()), legal=legal,
             allowed=None if allowed.all() else allowed), given)
         out = standing.copy()
@@ -348,7 +361,7 @@ class Writer:
                       for i, r in zip(rows, rank, strict=True)]
             given = wanted[span]
         symbols = self.pen.line("pitch", lambda: Line(
-            mixture, {n: c[span] for n, c in columns.items()}, columns["part"][span],
+            mixture, {n: c[span] for n, c in columns.items()}, columns["group"][span],
             tuple(degree[:span.start][::-1].tolist()), legal=legal[span],
             allowed=None if new[span].all() else allowed[span]), given)
         pitches = part.pitches(np.asarray(symbols, np.int64), step[span])
@@ -423,10 +436,11 @@ class Writer:
             length = np.array([wanted.get((int(o), int(p)), max(int(e - o), 1)) for o, e, p in
                                zip(*notes[:3], strict=True)])
             length = np.where(new, np.minimum(length, most), length)
-            given = duration_symbols(length, gap, grid)[rows]
-        found = np.asarray(self.pen.line("duration", lambda: Line(
-            mixture, {n: c[rows] for n, c in columns.items()}, columns["part"][rows],
-            tuple(symbols[:first][::-1].tolist()), legal=legal, allowed=None if allowed.all() else allowed), given))
+            given = duration_symbols(length, gap, grid)[rows].tolist()
+        found: Ints = np.asarray(self.pen.line("duration", lambda: Line(
+            mixture, {n: c[rows] for n, c in columns.items()}, columns["group"][rows],
+            tuple(symbols[:first][::-1].tolist()), legal=legal,
+            allowed=None if allowed.all() else allowed), given), np.int64)
         end = notes.end.copy()
         for k, symbol in zip(rows.tolist(), found.tolist(), strict=True):
             if not new[k]:
@@ -456,7 +470,7 @@ class Writer:
         for run in np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1):
             given = None if self.given is None else velocity[run].tolist()
             symbols = self.pen.line("velocity", lambda run=run: Line(  # type: ignore[misc]
-                mixture, {n: c[run] for n, c in columns.items()}, columns["part"][run],
+                mixture, {n: c[run] for n, c in columns.items()}, columns["group"][run],
                 tuple(velocity[:run[0]][::-1].tolist()), legal=np.repeat(legal, len(run), axis=0)), given)
             velocity[run] = symbols
         return notes._replace(velocity=velocity)
@@ -464,7 +478,7 @@ class Writer:
 
 def jump_is_silence(size: int) -> Bools:
     """bool[size]: the rhythm symbol that says that nothing begins."""
-    return np.arange(size) == 0
+    return np.asarray(np.arange(size) == 0)
 
 
 def _room(mask: Bools, chord: Ints, rank: int) -> Bools:
@@ -477,6 +491,6 @@ def _room(mask: Bools, chord: Ints, rank: int) -> Bools:
     inside = mask.copy()
     inside[high:] = False
     inside[:low + 1] = False
-    under = np.cumsum(inside) - inside
+    under: Ints = np.cumsum(inside) - inside
     over = inside.sum() - under - inside
-    return inside & (over >= rank - high_rank - 1) & (under >= low_rank - rank - 1)
+    return np.asarray(inside & (over >= rank - high_rank - 1) & (under >= low_rank - rank - 1))

@@ -1,21 +1,22 @@
 """Counting what followed what: interpolated n-grams over several views, drawn from exactly, forwards and between pins.
 
-A *view* is a list of context columns, the most telling first: ``h1`` is the last symbol of the line itself, ``h2`` the
-one before, ``h1-h2`` the interval between them, any other name is a column given from outside (where in the bar, what
-the bass plays), and ``bass-h1`` its distance to the last symbol. Two names are the line's own memory: ``echo`` is
-what came after the last few symbols when they last came, ``match`` how many those are. A view counts which symbol followed each context, at
-every depth from no context at all to the whole list, and backs off from long to short as interpolated Kneser–Ney does
-(R. Kneser and H. Ney, "Improved backing-off for m-gram language modeling", ICASSP 1995), with the strength that
-Y. W. Teh's hierarchical Pitman–Yor view of it adds (ACL 2006):
+A *view* is a list of context columns, the most telling first: ``h1`` is the last symbol of the line itself, ``h2``
+the one before, ``h1-h2`` the interval between them, any other name is a column given from outside (where in the bar,
+what the bass plays), and ``bass-h1`` its distance to the last symbol. Two names are the line's own memory: ``echo``
+is what came after the last few symbols when they last came, ``match`` how many those are; two, ``chord`` and
+``then``, are there only where chords are given. A view counts which symbol followed each context, at every depth from
+no context at all to the whole list, and backs off from long to short as interpolated Kneser–Ney does (R. Kneser and
+H. Ney, "Improved backing-off for m-gram language modeling", ICASSP 1995), with the strength that Y. W. Teh's
+hierarchical Pitman–Yor view of it adds (ACL 2006):
 
     P(x | c) = (n(c, x) − d) / (n(c) + s) + (s + d·kinds(c)) / (n(c) + s) · P(x | shorter c)
 
 where below the longest context n counts in how many longer contexts x was seen. A `Mixture` adds views with weights
 learnt on pieces held out: a view's weight is what its kind of line gives it, times what the depth and the number of
-sightings of the context it found are worth. They are learnt twice: over all views, and over the *plain* ones that do without
-memory. What the plain ones give is a conditional distribution of the next symbol given the line's own last symbols, so
-everything about a line can be had exactly: its probability, a draw of the next symbol, and, by backward values over the
-stored contexts, a draw of a whole line that must meet pinned symbols.
+sightings of the context it found are worth. They are learnt for each way of asking: with memory or *plain*, without
+it, and with chords or without. What the plain views give is a conditional distribution of the next symbol given the
+line's own last symbols, so everything about a line can be had exactly: its probability, a draw of the next symbol,
+and, by backward values over the stored contexts, a draw of a whole line that must meet pinned symbols.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from partimento.counting.memory import MEMORY
 from partimento.errors import ModelError
 
 Ints = npt.NDArray[np.int64]
@@ -34,10 +36,8 @@ Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 Columns = Mapping[str, npt.NDArray[Any]]
 
-MISSING = -1              # a symbol or a column where there is nothing (before the first note, nothing sounds)
 NO_INTERVAL = 16384       # an interval one side of which is missing
-MEMORY = ("echo", "match")
-MATCHES = (1, 2, 3, 4, 6, 8, 12, 16)   # lengths of match told apart; `match` is 0 for none, else 1 + the index here
+CHORDS = ("chord", "then")
 _PAD = 32767              # a view has no column this deep
 SHIFT = 32768            # values are kept as value + SHIFT in 16 bits
 _BLOCK = 1024             # rows handled at once
@@ -47,7 +47,7 @@ _REMEMBERED = 1 << 25     # floats of remembered distributions
 
 
 class Column(NamedTuple):
-    """One context column: a symbol of the line `lag` back (or a column from `outside`), less the symbol `minus` back."""
+    """One context column: the symbol `lag` back (or the column `outside`), less the symbol `minus` back."""
 
     outside: str
     lag: int
@@ -85,7 +85,7 @@ class _Level(NamedTuple):
     key: Ints           # [n]
     first: Ints         # [n + 1] where the entries of a context begin
     symbol: npt.NDArray[np.int32]   # [m]
-    count: npt.NDArray[np.int32]    # [m]
+    times: npt.NDArray[np.int32]    # [m]
     gain: Floats        # [m] what an entry adds
     rest: Floats        # [n] the share of the shorter context
     trust: Ints         # [n] depth and number of sightings in one number, which says how far to trust it
@@ -124,9 +124,12 @@ class Mixture:
                              f"{62 // size.bit_length() - 1}; got {self.order}")
         self.names = sorted({c.outside for view in self.columns for c in view if c.outside})
         self.levels: list[_Level] = []
-        self.plain = np.array([not any(c.outside in MEMORY for c in view) for view in self.columns], bool)
+        uses = [np.array([any(c.outside in names for c in view) for view in self.columns], bool)
+                for names in (MEMORY, CHORDS)]
+        self.asked = np.array([~(plain & uses[0] | bare & uses[1])
+                               for bare in (False, True) for plain in (False, True)])
         self.weights = self._even(1)
-        self.worth: Floats = np.ones((2, len(self.views), (self.depth + 1) * len(_SIGHTINGS)))
+        self.worth: Floats = np.ones((4, len(self.views), (self.depth + 1) * len(_SIGHTINGS)))
         self._own = [(v, i, c) for v, view in enumerate(self.columns) for i, c in enumerate(view)
                      if c.reach or c.outside in MEMORY]
         self._remembered: dict[tuple[int, int], Floats] = {}
@@ -143,23 +146,27 @@ class Mixture:
         values = self.values(outside, history)
         n_groups = int(groups.max()) + 1 if groups is not None and len(groups) else 1
         self.weights = self._even(n_groups)
-        self.worth = np.ones((2, len(self.views), (self.depth + 1) * len(_SIGHTINGS)))
+        self.worth = np.ones((4, len(self.views), (self.depth + 1) * len(_SIGHTINGS)))
         if held_out is not None and held_out.any() and not held_out.all() and len(self.views) > 1:
             self._count(values[:, ~held_out], history[~held_out], symbols[~held_out])
             apart = np.flatnonzero(held_out)
             apart = apart[::len(apart) // _LISTENERS + 1]
             chances, trust = self._chances(values[:, apart], history[apart], symbols[apart])
             learners = groups[apart] if groups is not None else np.zeros(len(apart), np.int64)
-            for kind, of in enumerate((np.ones(len(self.views), bool), self.plain)):
+            for kind, of in enumerate(self.asked):
+                if not of.any() or (self.asked[:kind] == of).all(axis=1).any():
+                    continue
                 self.weights[kind][:, of], self.worth[kind][of] = _weights(
                     chances[of], trust[of], learners, n_groups, self.worth.shape[2])
+            for kind, of in enumerate(self.asked):
+                same = [(other == of).all() for other in self.asked].index(True)
+                self.weights[kind], self.worth[kind] = self.weights[same], self.worth[same]
         self._count(values, history, symbols)
 
     def _even(self, n_groups: int) -> Floats:
-        """float64[2, groups, views]: equal weights of all views, and of the plain ones alone."""
-        out = np.ones((2, n_groups, len(self.views)))
-        out[1] *= self.plain
-        return out / np.maximum(out.sum(axis=2, keepdims=True), 1)
+        """float64[4, groups, views]: equal weights of the views asked in each way (see `kind`)."""
+        out = np.repeat(self.asked[:, None, :].astype(np.float64), n_groups, axis=1)
+        return np.asarray(out / np.maximum(out.sum(axis=2, keepdims=True), 1))
 
     def values(self, outside: Columns, history: npt.NDArray[Any]) -> npt.NDArray[np.int16]:
         """int16[views, rows, depth]: the value of every context column."""
@@ -176,7 +183,7 @@ class Mixture:
 
     def _count(self, values: npt.NDArray[np.int16], history: npt.NDArray[Any], symbols: npt.NDArray[Any]) -> None:
         parts: list[list[tuple[Any, ...]]] = []
-        used = self.weights.any(axis=(0, 1))
+        used = self.weights.sum(axis=(0, 1)) > 0
         for v, columns in enumerate(self.columns):
             rows = slice(None) if used[v] else slice(0)
             seen = self._steps(history, symbols) if self.views[v].relative else np.asarray(symbols, np.int64)
@@ -207,6 +214,7 @@ class Mixture:
         return _Level(key, first, symbol.astype(np.int32), count.astype(np.int32), gain, rest, np.maximum(trust, 0))
 
     def alphabet(self, view: int) -> int:
+        """How many symbols a view counts: all, or all intervals between two."""
         return 2 * self.size - 1 if self.views[view].relative else self.size
 
     def _steps(self, history: npt.NDArray[Any], symbols: npt.NDArray[Any]) -> Ints:
@@ -220,9 +228,9 @@ class Mixture:
         return self.mixed(self.values(outside, history), history, groups)
 
     def mixed(self, values: npt.NDArray[np.int16], history: npt.NDArray[Any], groups: npt.NDArray[Any],
-              plain: bool = False) -> Floats:
-        """As `rows`, from the values of the context columns; `plain` leaves the views with memory out."""
-        weights = self.weights[int(plain), np.minimum(groups, self.weights.shape[1] - 1)]
+              kind: int = 0) -> Floats:
+        """As `rows`, from the values of the context columns; `kind` is 1 without memory, + 2 without chords."""
+        weights = self.weights[kind, np.minimum(groups, self.weights.shape[1] - 1)]
         out, total = np.zeros((len(history), self.size)), np.zeros(len(history))
         for begin in range(0, len(history), _BLOCK):
             rows = slice(begin, begin + _BLOCK)
@@ -230,7 +238,7 @@ class Mixture:
                 some = begin + np.flatnonzero(weights[rows, v])
                 if len(some):
                     chances, trust = self._view_rows(v, values[v, some], history[some])
-                    weight = weights[some, v] * self.worth[int(plain), v, trust]
+                    weight = weights[some, v] * self.worth[kind, v, trust]
                     out[some] += weight[:, None] * chances
                     total[some] += weight
         return out / total[:, None]
@@ -251,9 +259,10 @@ class Mixture:
         return self.absolute(chances, history[:, 0]) if self.views[v].relative else chances, trust
 
     def absolute(self, chances: Floats, last: npt.NDArray[Any]) -> Floats:
+        """Chances of intervals (rows, 2 · size − 1) as those of symbols (rows, size) after the last ones (rows)."""
         start = self.size - 1 - np.where(last < 0, self.size // 2, last)
         out: Floats = np.take_along_axis(chances, start[:, None] + np.arange(self.size), axis=1)
-        return out / out.sum(axis=1, keepdims=True)
+        return np.asarray(out / out.sum(axis=1, keepdims=True))
 
     def _chances(self, values: npt.NDArray[np.int16], history: npt.NDArray[Any],
                  symbols: npt.NDArray[Any]) -> tuple[Floats, Ints]:
@@ -270,14 +279,14 @@ class Mixture:
 
     # --- asking, one place -------------------------------------------------------------------------------------
 
-    def one(self, values: npt.NDArray[np.int16], history: Sequence[int], group: int, plain: bool = False) -> Floats:
+    def one(self, values: npt.NDArray[np.int16], history: Sequence[int], group: int, kind: int = 0) -> Floats:
         """float64[size]: the distribution at one place; `values` int16[views, depth] with own columns filled in."""
-        weights = self.weights[int(plain), min(group, self.weights.shape[1] - 1)]
+        weights = self.weights[kind, min(group, self.weights.shape[1] - 1)]
         out, total = np.zeros(self.size), 0.0
         for v, found in enumerate(self.deepest(values, weights > 0)):
             if found is None:
                 continue
-            weight = weights[v] * self.worth[int(plain), v, self.levels[found.depth].trust[found.context]]
+            weight = weights[v] * self.worth[kind, v, self.levels[found.depth].trust[found.context]]
             total += weight
             if self.views[v].relative:
                 last = history[0] if history and history[0] >= 0 else self.size // 2
@@ -294,8 +303,9 @@ class Mixture:
             contexts.append(find_context(self.levels[depth].key, contexts[-1], values[:, depth - 1]))
         table = np.stack(contexts)
         depths = (table >= 0).sum(axis=0) - 1
-        return [Distribution(int(d), int(table[d, v]), self._remember(int(d), int(table[d, v]), v)) if wanted[v] else None
-                for v, d in enumerate(depths)]
+        places = [(int(d), int(table[d, v])) for v, d in enumerate(depths)]
+        return [Distribution(*place, self._remember(*place, v)) if wanted[v] else None
+                for v, place in enumerate(places)]
 
     def _remember(self, depth: int, context: int, v: int) -> Floats:
         found = self._remembered.get((depth, context))
@@ -331,7 +341,7 @@ class Mixture:
             out[f"{depth}.value"] = ((level.key & 0xFFFF) - SHIFT).astype(np.int16)
             out[f"{depth}.kinds"] = _small(np.diff(level.first))
             out[f"{depth}.symbol"] = _small(level.symbol)
-            out[f"{depth}.count"] = _small(level.count)
+            out[f"{depth}.count"] = _small(level.times)
         return out
 
     def restore(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
@@ -444,65 +454,3 @@ def _weights(chances: Floats, trust: Ints, groups: npt.NDArray[Any], n_groups: i
     out = np.stack([learn(weight, worth, groups == g, 50.0, False)[0] for g in range(n_groups)])
     out[out < 0.01] = 0.0
     return out / out.sum(axis=1, keepdims=True), worth.reshape(views, n_trust)
-
-
-# --- memory ------------------------------------------------------------------------------------------------------
-
-
-def echoes(symbols: npt.NDArray[Any]) -> tuple[Ints, Ints]:
-    """What a line's memory says before each of its symbols: `echo` and `match` (int64[n] each).
-
-    >>> [column.tolist() for column in echoes(np.array([5, 6, 7, 5, 6, 7]))]
-    [[-1, -1, -1, -1, 6, 7], [0, 0, 0, 0, 1, 2]]
-    """
-    symbols = np.asarray(symbols, np.int64)
-    n = len(symbols)
-    echo, match = np.full(n, MISSING, np.int64), np.zeros(n, np.int64)
-    grams: dict[int, Ints] = {}
-    for k, length in enumerate(MATCHES):
-        if length >= n:
-            break
-        if length == 1:
-            ids = symbols
-        else:
-            longer = max(done for done in grams if done < length)
-            ids = np.unique(grams[longer][:n - length + 1] * (n + 1000) + grams[length - longer][longer:],
-                            return_inverse=True)[1]
-        grams[length] = ids
-        order = np.argsort(ids, kind="stable")
-        same = ids[order][1:] == ids[order][:-1]
-        later, earlier = order[1:][same] + length, order[:-1][same] + length   # the places after the grams
-        inside = later < n
-        echo[later[inside]], match[later[inside]] = symbols[earlier[inside]], k + 1
-    return echo, match
-
-
-class Memory:
-    """A line's memory while it is being written: tell it each symbol, ask what came last time."""
-
-    def __init__(self, symbols: Sequence[int] = ()) -> None:
-        self.symbols: list[int] = []
-        self._after: list[dict[tuple[int, ...], int]] = [{} for _ in MATCHES]
-        for symbol in symbols:
-            self.tell(symbol)
-
-    def tell(self, symbol: int) -> None:
-        """Take the next symbol."""
-        for length, after in zip(MATCHES, self._after, strict=True):
-            if len(self.symbols) < length:
-                break
-            after[tuple(self.symbols[-length:])] = symbol
-        self.symbols.append(symbol)
-
-    def recall(self) -> dict[str, int]:
-        """The columns `echo` and `match` before the next symbol.
-
-        >>> Memory([5, 6, 7, 5, 6]).recall()
-        {'echo': 7, 'match': 2}
-        """
-        for k in range(len(MATCHES) - 1, -1, -1):
-            if len(self.symbols) >= MATCHES[k]:
-                found = self._after[k].get(tuple(self.symbols[-MATCHES[k]:]))
-                if found is not None:
-                    return {"echo": found, "match": k + 1}
-        return {"echo": MISSING, "match": 0}
