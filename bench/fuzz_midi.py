@@ -1,4 +1,4 @@
-"""Throw damaged MIDI at the readers for a while and say how many inputs ran.
+"""Damaged MIDI, thrown at the readers for a while: how many inputs ran, and how many did harm.
 
     python bench/fuzz_midi.py --seconds 120                 # the careful reader, by atheris where it is installed
     python bench/fuzz_midi.py --seconds 120 --engine plain  # the same by plain mutation

@@ -192,17 +192,19 @@ def file_name(row: str) -> str:
 
 
 def number(value: Any) -> str:
-    """Return a cell as people read it: three or four figures, and a dash where there is nothing.
+    """Return a cell as people read it: three figures, from 1 to 10 three decimals, and a dash where there is nothing.
 
-    >>> [number(x) for x in (12345.6, 0.01234, 3, "x", None, True)]
-    ['12,346', '0.0123', '3', 'x', '–', 'yes']
+    >>> [number(x) for x in (12345.6, 1.9531, 0.01234, 3000, "x", None, True)]
+    ['12,346', '1.953', '0.0123', '3,000', 'x', '–', 'yes']
     """
     if value is None:
         return "–"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}" if 1 <= abs(value) < 10 else f"{value:.3g}"
+    if isinstance(value, int):
+        return f"{value:,}"
     return str(value).replace("|", "\\|")
 
 
@@ -229,7 +231,8 @@ def met(row: Row) -> bool | None:
 
 
 def markdown(rows: Sequence[Row], columns: Sequence[str]) -> list[str]:
-    """Return the lines of one table in Markdown."""
+    """Return the lines of one table in Markdown, without the columns in which no row says anything."""
+    columns = [column for column in columns if any(row.get(column) is not None for row in rows)]
     return [
         "| " + " | ".join(columns) + " |",
         "|" + "---|" * len(columns),
@@ -247,7 +250,7 @@ def write() -> Path:
     text = ["# Results", "", "Written by `bench/run.py` from `bench/results/`; no number of ours is typed by hand.", ""]
     shown = ""
     if timings:
-        text += ["## Timings", "", "Ours and the peer's in turns in the same run, one core each; `ratio` is how many "
+        text += ["## Measures", "", "Ours and the peer's in turns in the same run, one core each; `ratio` is how many "
                  "times better ours is. `make bench` runs them all.", ""]  # fmt: skip
     for record in timings:
         rows = [{**row, "met": met(row)} for row in record["rows"]]

@@ -31,7 +31,7 @@ def corpus(seed=0, rows=600):
 @pytest.fixture(scope="module")
 def mixture():
     outside, history, song = corpus()
-    model = Mixture(VIEWS, SIZE)
+    model = Mixture(VIEWS, SIZE, near=3)
     model.fit(outside, history, song, groups=np.arange(len(song)) % 2, held_out=np.arange(len(song)) % 7 == 0)
     return model
 
@@ -176,7 +176,7 @@ def test_no_way_through_is_one_clear_sentence(mixture):
 
 
 def test_saved_and_restored_is_the_same(mixture):
-    again = Mixture(VIEWS, SIZE)
+    again = Mixture(VIEWS, SIZE, near=3)
     again.restore(mixture.state())
     outside, history, _ = corpus(seed=9, rows=50)
     groups = np.arange(50) % 2

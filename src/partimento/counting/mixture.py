@@ -15,8 +15,9 @@ where below the longest context n counts in how many longer contexts x was seen.
 learnt on pieces held out: a view's weight is what its kind of line gives it, times what the depth and the number of
 sightings of the context it found are worth. They are learnt for each way of asking: with memory or *plain*, without
 it, and with chords or without. What the plain views give is a conditional distribution of the next symbol given the
-line's own last symbols, so everything about a line can be had exactly: its probability, a draw of the next symbol,
-and, by backward values over the stored contexts, a draw of a whole line that must meet pinned symbols.
+line's own last symbols, so everything about a line can be had exactly, and to keep that quick they look only `near`
+symbols back: its probability, a draw of the next symbol, and, by backward values over the stored contexts, a draw of
+a whole line that must meet pinned symbols.
 """
 
 from __future__ import annotations
@@ -111,7 +112,7 @@ class Mixture:
     """
 
     def __init__(self, views: Sequence[View], size: int, *, discount: float = 0.8, strength: float = 1.0,
-                 prune: int = 1) -> None:
+                 prune: int = 1, near: int = 2) -> None:
         self.views, self.size, self.discount, self.strength, self.prune = tuple(views), size, discount, strength, prune
         self.columns = [[column(text) for text in view.columns] for view in self.views]
         self.order = max((c.reach for view in self.columns for c in view), default=0)
@@ -122,6 +123,9 @@ class Mixture:
         if size.bit_length() * (self.order + 1) > 62:
             raise ModelError(f"an alphabet of {size} symbols allows an order of at most "
                              f"{62 // size.bit_length() - 1}; got {self.order}")
+        self.near = min(near, self.order)
+        self.beyond = np.array([[any(c.reach > near for c in view[:i + 1]) for i in range(self.depth)]
+                                for view in self.columns], bool).reshape(len(self.views), self.depth)
         self.names = sorted({c.outside for view in self.columns for c in view if c.outside})
         self.levels: list[_Level] = []
         uses = [np.array([any(c.outside in names for c in view) for view in self.columns], bool)
@@ -151,22 +155,28 @@ class Mixture:
             self._count(values[:, ~held_out], history[~held_out], symbols[~held_out])
             apart = np.flatnonzero(held_out)
             apart = apart[::len(apart) // _LISTENERS + 1]
-            chances, trust = self._chances(values[:, apart], history[apart], symbols[apart])
             learners = groups[apart] if groups is not None else np.zeros(len(apart), np.int64)
-            for kind, of in enumerate(self.asked):
-                if not of.any() or (self.asked[:kind] == of).all(axis=1).any():
-                    continue
-                self.weights[kind][:, of], self.worth[kind][of] = _weights(
-                    chances[of], trust[of], learners, n_groups, self.worth.shape[2])
-            for kind, of in enumerate(self.asked):
-                same = [(other == of).all() for other in self.asked].index(True)
-                self.weights[kind], self.worth[kind] = self.weights[same], self.worth[same]
+            for plain in (0, 1):
+                shown = self.nearer(values[:, apart]) if plain else values[:, apart]
+                chances, trust = self._chances(shown, history[apart], symbols[apart])
+                for kind in (plain, plain + 2):
+                    of = self.asked[kind]
+                    if kind > 1 and (of == self.asked[plain]).all():
+                        self.weights[kind], self.worth[kind] = self.weights[plain], self.worth[plain]
+                    elif of.any():
+                        self.weights[kind][:, of], self.worth[kind][of] = _weights(
+                            chances[of], trust[of], learners, n_groups, self.worth.shape[2])
         self._count(values, history, symbols)
 
     def _even(self, n_groups: int) -> Floats:
         """float64[4, groups, views]: equal weights of the views asked in each way (see `kind`)."""
         out = np.repeat(self.asked[:, None, :].astype(np.float64), n_groups, axis=1)
         return np.asarray(out / np.maximum(out.sum(axis=2, keepdims=True), 1))
+
+    def nearer(self, values: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
+        """The values (int16[views, ..., depth]) with every view cut where it looks further back than `near`."""
+        cut = self.beyond.reshape(len(self.views), *(1,) * (values.ndim - 2), self.depth)
+        return np.where(cut, np.int16(_PAD), values)
 
     def values(self, outside: Columns, history: npt.NDArray[Any]) -> npt.NDArray[np.int16]:
         """int16[views, rows, depth]: the value of every context column."""

@@ -10,8 +10,9 @@ are counted as degrees of the key. Where no key is written and too little is kep
 a draw draws it first, and the likelihood sums over all 24.
 
 Because every stage knows a line's own past only through stored contexts, whatever is pinned or kept after a blank is
-met with the exact conditional probability of the stage, by backward values over those contexts (`line`). Which rank
-in its chord a pinned note takes is drawn evenly among the ranks it can have.
+met with the exact conditional probability of the stage, by backward values over those contexts (`line`); a stage that
+is so bound looks only two symbols back and has no memory of the piece. Which rank in its chord a pinned note takes is
+drawn evenly among the ranks it can have.
 """
 
 from __future__ import annotations
@@ -55,7 +56,8 @@ from partimento.score import Score, Track
 
 GIVEN = ("before", "all")
 FACTS = {"meter": 200, "tempo": 200, "key": 24, "tracks": 200, "roles": 200, "harmony": 4000}   # rows kept of each
-CALM, LIKELY = 0.9, 0.9   # temperature and top-p where none is asked: the tails of smoothing are not music
+USUAL_TEMPO = 50, 180     # quarter notes a minute that a piece may suggest
+CALM, LIKELY = 1.0, 0.95  # temperature and top-p where none is asked: the tails of smoothing are not music
 HELD_OUT = 10             # one piece in so many teaches the weights of the views
 
 
@@ -195,7 +197,9 @@ class Markov(Model):
             add_part(rows, part, notes.where(notes.track == part.track), number, transpositions)
         meter = score.meters[0]
         tables["meter"][f"{meter.numerator}/{meter.denominator}"] += 1
-        tables["tempo"][round(score.tempos[0].bpm)] += 1
+        tempo = round(score.tempos[0].bpm)
+        if USUAL_TEMPO[0] <= tempo <= USUAL_TEMPO[1]:  # a file may begin with the tempo of its first fermata
+            tables["tempo"][tempo] += 1
         tables["key"][default or (int(keys[0][0]), int(keys[1][0]))] += 1
         count_chords(tables["harmony"], score)
         tables["tracks"][tuple(_instrument(track) for track in tracks)] += 1
@@ -294,6 +298,8 @@ class Markov(Model):
             changes["bars"] = 16
         for name in ("meter", "tempo", "tracks", "key"):
             table = self._tables[name]
+            if not table:
+                continue
             drawn = table[draw([row[-1] for row in table], rng.random())][:-1]
             if getattr(request, name) in (None, ()):
                 changes[name] = _fact(name, drawn)

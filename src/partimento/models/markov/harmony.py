@@ -39,8 +39,8 @@ def bar_chords(score: Score) -> tuple[int, int, list[int]]:
     starts = score.bar_starts.astype(np.int64)
     weights = np.zeros((len(starts) - 1, 12))
     onset, offset = notes.onset.astype(np.int64), notes.offset.astype(np.int64)
-    first = np.searchsorted(starts, onset, side="right") - 1
-    last = np.maximum(np.searchsorted(starts, offset, side="left") - 1, first)
+    first = np.minimum(np.searchsorted(starts, onset, side="right") - 1, len(starts) - 2)
+    last = np.clip(np.searchsorted(starts, offset, side="left") - 1, first, len(starts) - 2)
     for reach in range(int((last - first).max(initial=0)) + 1):
         bar = np.minimum(first + reach, last)
         sounding = np.minimum(offset, starts[bar + 1]) - np.maximum(onset, starts[bar])

@@ -81,6 +81,7 @@ class Line:
             echo, match = echoes(np.array([*self.past, *symbols], np.int64))
             outside |= {"echo": echo[len(self.past):], "match": match[len(self.past):]}
         values = self.mixture.values(outside, history)
+        values = self.mixture.nearer(values) if self.plain else values
         chances = self.mixture.mixed(values, history, self.groups[places], self.kind)
         if self.legal is not None:
             chances = chances * self.legal[places]
@@ -158,7 +159,7 @@ class Line:
         """int16[views, depth]: the values of the context columns at one place."""
         values = self._values[:, place].copy()
         self.mixture.fill_own(values, {n: int(c[place]) for n, c in self.outside.items()} | dict(recalled), history)
-        return values
+        return self.mixture.nearer(values) if self.plain else values
 
     def _here(self, place: int, history: Sequence[int], recalled: Mapping[str, int]) -> tuple[Floats, float]:
         """Chances (float[size]) of the legal and allowed symbols, and the sum over the legal ones."""
@@ -262,7 +263,7 @@ class Line:
         met = ahead.floor[None].copy()
         out: list[tuple[Ints, Floats]] = []
         root = 0.0
-        for length in range(mixture.order + 1):
+        for length in range(mixture.near + 1):
             if length:
                 new = [front.longer(length, packed, history, width) for front in fronts]
                 if length == 1:
@@ -287,7 +288,7 @@ class Line:
                 met[node[node >= 0], (keys // width ** length - 1)[node >= 0]] = chances[node >= 0]
             for front in fronts:
                 front.advance(length, history)
-            if length == 0 and mixture.order:
+            if length == 0 and mixture.near:
                 continue
             last = history[:, 0] if length else np.full(1, MISSING)
             chances, sums = np.zeros((len(packed), mixture.size)), np.zeros(len(packed))
@@ -315,7 +316,7 @@ class _Front:
 
     def __init__(self, mixture: Mixture, view: int, values: npt.NDArray[np.int16], outside: Mapping[str, int]) -> None:
         self.mixture, self.view, self.values, self.outside = mixture, view, values, outside
-        self.columns = mixture.columns[view]
+        self.columns = mixture.columns[view][:int((~mixture.beyond[view]).sum())]
         self.done = 0
         self.context = np.array([view], np.int64)
         size = mixture.alphabet(view)

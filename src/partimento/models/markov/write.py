@@ -221,8 +221,8 @@ class Writer:
         start_onsets, after = kept[kept < first] + 1, kept[kept > last] + 1
         start = int(start_onsets[-1]) if len(start_onsets) else 0
         before = rhythm_symbols(start_onsets, 0, start, grid)[::-1]
-        kept_stop = len(after) > mixture.order
-        stop = int(after[mixture.order]) if kept_stop else steps + 1
+        kept_stop = len(after) > mixture.near
+        stop = int(after[mixture.near]) if kept_stop else steps + 1
         jump = jumps(grid)
         pinned = np.zeros(stop + 1, bool)
         pinned[kept[kept < stop] + 1] = True
@@ -255,7 +255,7 @@ class Writer:
         if not free.any():
             return standing
         first, last = np.flatnonzero(free)[[0, -1]]
-        last = min(int(last) + mixture.order, len(onsets) - 1)
+        last = min(int(last) + mixture.near, len(onsets) - 1)
         rows = np.arange(first, last + 1)
         room = np.array([self.masks[int(o)].sum() if f else 0 for o, f in zip(onsets[rows], free[rows], strict=True)])
         size = np.arange(1, SIZES + 1)
@@ -338,7 +338,7 @@ class Writer:
         mixture, part = self.stages["pitch"], self.part
         new = np.array([fresh[i][r] for i, r in zip(rows, rank, strict=True)], bool)
         first, last = np.flatnonzero(new)[[0, -1]]
-        span = slice(int(first), min(int(last) + mixture.order, len(rows) - 1) + 1)
+        span = slice(int(first), min(int(last) + mixture.near, len(rows) - 1) + 1)
         step = onsets[rows]
         standing = np.array([slots[i][r] for i, r in zip(rows, rank, strict=True)], np.int64)
         above, below = self._neighbours(line, rows, rank, slots)
@@ -421,7 +421,7 @@ class Writer:
     def _lengths(self, notes: Notes, new: Bools, onsets: Ints, sizes: Ints) -> Notes:
         mixture, grid = self.stages["duration"], self.frame.grid
         first, last = np.flatnonzero(new)[[0, -1]]
-        rows = np.arange(first, min(int(last) + mixture.order, len(new) - 1) + 1)
+        rows = np.arange(first, min(int(last) + mixture.near, len(new) - 1) + 1)
         all_gaps = gaps(onsets, self.frame.steps)[0]
         gap = all_gaps[np.searchsorted(onsets, notes.onset)]
         most = longest(notes, self.frame.steps)
