@@ -29,9 +29,16 @@ COMMANDS: dict[str, tuple[tuple[str, ...], str]] = {
 
 
 def main(argv: list[str]) -> list[Row]:
-    """Return a row a command; one that does not succeed is skipped with what it said."""
+    """Return a row a command; one that refuses in a sentence is skipped with it, one that breaks has failed."""
     empty = timed(("-c", "pass"))
-    return [attempt(name, lambda: measured(name, empty)) for name in COMMANDS]  # noqa: B023
+    rows = []
+    for name in COMMANDS:
+        try:
+            rows.append(attempt(name, lambda: measured(name, empty)))  # noqa: B023
+        except RuntimeError as fault:
+            print(f"{name}: {fault}", file=sys.stderr)
+            rows.append({"name": name, "skipped": str(fault).splitlines()[-1], "failed": True})
+    return rows
 
 
 def measured(name: str, empty: float) -> Row:
@@ -44,13 +51,16 @@ def measured(name: str, empty: float) -> Row:
 
 
 def timed(words: tuple[str, ...]) -> float:
-    """Return the median wall seconds of a Python process in an empty folder; `Missing` where it fails."""
+    """Return the median wall seconds of a Python process in an empty folder; `Missing` where it refuses to run."""
     def run() -> None:
         with tempfile.TemporaryDirectory() as folder:
             done = subprocess.run([sys.executable, *words], cwd=folder, capture_output=True, encoding="utf-8",
                                   env={**os.environ, "PYTHONPATH": str(SRC), "PYTHONIOENCODING": "utf-8"}, check=False)
+        said = done.stderr.strip() or f"exit code {done.returncode}"
+        if "Traceback" in said:
+            raise RuntimeError(said)
         if done.returncode:
-            raise Missing((done.stderr.strip() or f"exit code {done.returncode}").splitlines()[-1])
+            raise Missing(said.splitlines()[-1])
 
     return median_seconds(run, REPEATS)
 

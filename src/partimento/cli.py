@@ -169,7 +169,7 @@ def replay(piece: str, model: str | None, out: str, makes: str | None, soundfont
 
 @cli.command()
 @click.option("-o", "--out", default="demo", show_default=True, help="Folder to write to.")
-@click.option("--seed", type=int, default=4, show_default=True)
+@click.option("--seed", type=int, default=7, show_default=True)
 @_voice
 def demo(out: str, seed: int, as_json: bool, quiet: bool) -> None:
     """A piece by the bundled model: MIDI, sound, picture and page."""

@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -104,6 +104,7 @@ class Controls:
     value: IntArray
 
     @classmethod
+    @cache
     def empty(cls) -> Controls:
         """No messages at all."""
         return cls(*(np.zeros(0, np.int32) for _ in range(5)))
@@ -198,9 +199,10 @@ class Score:
             if column.shape != (n,):
                 raise RequestError(f"every note column must hold {n} values; {name} has shape {column.shape}")
             _check_column(name, column)
+            columns[name] = column.astype(np.int32, copy=False)
         if self.ticks_per_quarter < 1:
             raise RequestError(f"ticks_per_quarter must be at least 1; got {self.ticks_per_quarter}")
-        order = _canonical([columns[c] for c in ("onset", "track", "pitch", "duration", "velocity")])
+        order = _canonical(*(columns[c] for c in NOTE_COLUMNS))
         for name, column in columns.items():
             put(self, name, _frozen(column[order]))
         last = int((self.onset.astype(np.int64) + self.duration).max()) if n else 0
@@ -402,16 +404,18 @@ class Score:
             return None
 
 
-def _canonical(keys: list[npt.NDArray[Any]]) -> npt.NDArray[np.intp]:
-    """The order that sorts by the keys, the first one first: one sort of packed keys where they fit into 63 bits."""
-    packed, room = np.zeros(len(keys[0]), np.int64), 1
-    for key in keys:
-        width = int(key.max(initial=0)) + 1
-        room *= width
-        if room >= 2**63 or key.min(initial=0) < 0:
-            return np.lexsort(keys[::-1])
-        packed = packed * width + key
-    return packed.argsort(kind="stable")
+def _canonical(onset: IntArray, duration: IntArray, pitch: IntArray, velocity: IntArray,
+               track: IntArray) -> npt.NDArray[np.intp]:
+    """The order by onset, track, pitch (one number of 31 + 20 + 7 bits), then, where these tie, duration, velocity."""
+    place = (onset.astype(np.int64) << 27) + (track << 7) + pitch
+    order = place.argsort(kind="stable")
+    placed = place[order]
+    same = placed[1:] == placed[:-1]
+    if same.any():
+        tied = np.flatnonzero(np.append(same, False) | np.append(False, same))
+        notes = order[tied]
+        order[tied] = notes[np.lexsort((velocity[notes], duration[notes], placed[tied]))]
+    return order
 
 
 def _from_zero(entries: Iterable[Any], default: Any) -> tuple[Any, ...]:

@@ -55,7 +55,8 @@ from partimento.sampling import draw, generator
 from partimento.score import Score, Track
 
 GIVEN = ("before", "all")
-FACTS = {"meter": 200, "tempo": 200, "key": 24, "tracks": 200, "roles": 200, "harmony": 4000}   # rows kept of each
+FACTS = {"meter": 200, "tempo": 200, "key": 24, "tracks": 200, "roles": 200, "harmony": 4000,
+         "span": 9 * 128}         # rows kept of each
 USUAL_TEMPO = 50, 180     # quarter notes a minute that a piece may suggest
 CALM, LIKELY = 1.0, 0.95  # temperature and top-p where none is asked: the tails of smoothing are not music
 HELD_OUT = 10             # one piece in so many teaches the weights of the views
@@ -195,6 +196,10 @@ class Markov(Model):
         chord = chords_heard(frame, chords, tonic, keys[0])
         for part in parts_of(frame, notes, roles, keys, chord, self.config.given):
             add_part(rows, part, notes.where(notes.track == part.track), number, transpositions)
+        for role, track in zip(roles, range(len(tracks)), strict=True):
+            tables["span"].update((role, pitch) for pitch in notes.pitch[notes.track == track].tolist())
+        if all(track.is_drum for track in tracks):
+            return  # a drummer alone says nothing of what else a piece is made of
         meter = score.meters[0]
         tables["meter"][f"{meter.numerator}/{meter.denominator}"] += 1
         tempo = round(score.tempos[0].bpm)
@@ -304,12 +309,31 @@ class Markov(Model):
             if getattr(request, name) in (None, ()):
                 changes[name] = _fact(name, drawn)
         request = request.replace(**{k: v for k, v in changes.items() if v is not None})
+        if request.verb == "compose" and request.tracks:
+            request = request.replace(ranges=self._spans(request))
         if request.verb == "compose" and request.chords is None and request.key and request.bars:
             key = theory.parse_key(request.key)
             harmony = Harmony(self._tables.get("harmony", ()))
             chords = harmony.draw(key.tonic, key.mode == "minor", request.bars, rng, closed=not request.loop)
             request = request.replace(chords=chords)
         return request
+
+    def _spans(self, request: Request) -> dict[str, str]:
+        """The ranges asked, and for every other pitched track where nearly all notes of its role lie."""
+        tracks, usual = theory.parse_tracks(request.tracks), self._usual_roles()
+        out = dict(request.ranges)
+        for track, sign, named in zip(tracks, role_signs(tracks), roles_named(tracks), strict=True):
+            own = usual.get(sign, named)
+            rows = sorted((pitch, count) for role, pitch, count in self._tables["span"] if role == own)
+            if track.is_drum or track.name in out or not rows:
+                continue
+            below = np.cumsum([count for _, count in rows])
+            edges = [rows[int(np.searchsorted(below, share * below[-1]))][0] for share in (0.05, 0.95)]
+            low, high = theory.instrument_range(track.program)
+            low, high = max(low, edges[0]), min(high, edges[1])
+            if high - low >= 12:
+                out[track.name] = f"{theory.pitch_name(low)}-{theory.pitch_name(high)}"
+        return out
 
     # --- saving ----------------------------------------------------------------------------------------------
 
