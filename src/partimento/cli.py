@@ -67,6 +67,7 @@ _input = _options(
     click.option("--input-meter", help="Read the bars of the input in this meter, such as 4/4; no note moves."),
     click.option("--input-downbeat", type=float,
                  help="Where a first beat of the input is, in quarter notes from its start; no note moves."),
+    click.option("--max-notes", type=int, default=5_000_000, show_default=True, help="Refuse files of more notes."),
 )
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 _voice = _options(_json, click.option("--quiet", is_flag=True, help="Print only the paths written."))
@@ -200,7 +201,6 @@ def demo(out: str, seed: int, as_json: bool, quiet: bool) -> None:
               help="Share of the pieces kept back to measure on.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--workers", type=int, help="Processes that read [one a core].")
-@click.option("--max-notes", type=int, default=5_000_000, show_default=True, help="Refuse files of more notes.")
 @_input
 @_voice
 def train(folder: str, model: str, out: str | None, settings: Sequence[str], licence: str | None, valid_share: float,
@@ -228,7 +228,6 @@ def train(folder: str, model: str, out: str | None, settings: Sequence[str], lic
 @cli.command()
 @click.argument("path", type=click.Path())
 @click.option("--licence", help="Licence of the music, where the folder does not say.")
-@click.option("--max-notes", type=int, default=5_000_000, show_default=True, help="Refuse files of more notes.")
 @_input
 @_json
 @click.option("--quiet", is_flag=True, help="No progress.")
@@ -255,7 +254,7 @@ def inspect(path: str, licence: str | None, max_notes: int, input_meter: str | N
 @_input
 @_voice
 def convert(source: str, out: str, tempo: float | None, input_meter: str | None, input_downbeat: float | None,
-            as_json: bool, quiet: bool) -> None:
+            max_notes: int, as_json: bool, quiet: bool) -> None:
     """SOURCE (a file or a folder) as MIDI, with other bars or tempo.
 
     The suffix of the file to write says the kind (.mid, .kar, .rmi ...); the files of a folder become .mid files.
@@ -264,7 +263,7 @@ def convert(source: str, out: str, tempo: float | None, input_meter: str | None,
 
     bar = _Bar(as_json, quiet or not (Path(source).is_dir() and sys.stderr.isatty()))
     done = verbs.convert(source, out, tempo=tempo, input_meter=input_meter, input_downbeat=input_downbeat,
-                         report=bar.report)
+                         max_notes=max_notes, report=bar.report)
     bar.close()
     for sentence in done.skipped:
         click.echo(f"skipped {sentence}", err=True)
@@ -284,12 +283,12 @@ def convert(source: str, out: str, tempo: float | None, input_meter: str | None,
 @_input
 @_voice
 def render(song: str, out: str, makes: str, soundfont: str | None, loop: bool, input_meter: str | None,
-           input_downbeat: float | None, as_json: bool, quiet: bool) -> None:
+           input_downbeat: float | None, max_notes: int, as_json: bool, quiet: bool) -> None:
     """SONG as sound (wav, flac, ogg, mp3), picture (png, svg) or page."""
     from partimento import verbs
 
     paths = verbs.render(song, out, makes=makes, soundfont=soundfont, loop=loop, input_meter=input_meter,
-                         input_downbeat=input_downbeat)
+                         input_downbeat=input_downbeat, max_notes=max_notes)
     _written(paths, as_json)
 
 

@@ -80,7 +80,7 @@ def continue_(music: Music, *, model: Model | str = "markov", bars: int | None =
               chords: str | None = None, ranges: Mapping[str, str] | None = None,
               targets: Mapping[str, float] | None = None, temperature: float | None = None, top_p: float | None = None,
               tries: int | None = None, seed: int | None = None, count: int = 1, input_meter: str | None = None,
-              input_downbeat: float | None = None) -> list[Result]:
+              input_downbeat: float | None = None, max_notes: int = formats.DEFAULT_MAX_NOTES) -> list[Result]:
     """The piece with `bars` more bars; a part-filled last bar is completed first. `tracks`: only these go on.
 
     >>> song = compose(model="random", bars=4, seed=1)[0].score
@@ -90,7 +90,7 @@ def continue_(music: Music, *, model: Model | str = "markov", bars: int | None =
     request = Request(verb="continue", bars=bars, meter=meter, tempo=tempo, key=key, tracks=_names(tracks),
                       chords=chords, ranges=ranges or {}, targets=targets or {}, temperature=temperature,
                       top_p=top_p, tries=tries, seed=_seed(seed))
-    return _run(request, model, load(music, input_meter, input_downbeat), count)
+    return _run(request, model, load(music, input_meter, input_downbeat, max_notes), count)
 
 
 def infill(music: Music, *, bars: str, model: Model | str = "markov", tracks: str | Sequence[str] = (),
@@ -98,7 +98,7 @@ def infill(music: Music, *, bars: str, model: Model | str = "markov", tracks: st
            ranges: Mapping[str, str] | None = None, targets: Mapping[str, float] | None = None,
            temperature: float | None = None, top_p: float | None = None, tries: int | None = None,
            seed: int | None = None, count: int = 1, input_meter: str | None = None,
-           input_downbeat: float | None = None) -> list[Result]:
+           input_downbeat: float | None = None, max_notes: int = formats.DEFAULT_MAX_NOTES) -> list[Result]:
     """The piece with the place `bars` (``5-8``, ``5.3-8``) written anew in `tracks`; open ``pitch``: rhythm stays.
 
     >>> song = compose(model="random", bars=4, seed=1)[0].score
@@ -109,14 +109,14 @@ def infill(music: Music, *, bars: str, model: Model | str = "markov", tracks: st
     request = Request(verb="infill", place=bars, tracks=_names(tracks), open=open, key=key, chords=chords,
                       ranges=ranges or {}, targets=targets or {}, temperature=temperature, top_p=top_p,
                       tries=tries, seed=_seed(seed))
-    return _run(request, model, load(music, input_meter, input_downbeat), count)
+    return _run(request, model, load(music, input_meter, input_downbeat, max_notes), count)
 
 
 def harmonize(music: Music, *, model: Model | str = "markov", tracks: str | Sequence[str] = (),
               key: str | None = None, chords: str | None = None, ranges: Mapping[str, str] | None = None,
               targets: Mapping[str, float] | None = None, temperature: float | None = None, top_p: float | None = None,
               tries: int | None = None, seed: int | None = None, count: int = 1, input_meter: str | None = None,
-              input_downbeat: float | None = None) -> list[Result]:
+              input_downbeat: float | None = None, max_notes: int = formats.DEFAULT_MAX_NOTES) -> list[Result]:
     """The melody with `tracks` added to it (a track that is there already is written anew).
 
     >>> song = compose(model="random", bars=2, tracks="flute", seed=1)[0].score
@@ -125,7 +125,7 @@ def harmonize(music: Music, *, model: Model | str = "markov", tracks: str | Sequ
     """
     request = Request(verb="harmonize", tracks=_names(tracks), key=key, chords=chords, ranges=ranges or {},
                       targets=targets or {}, temperature=temperature, top_p=top_p, tries=tries, seed=_seed(seed))
-    return _run(request, model, load(music, input_meter, input_downbeat), count)
+    return _run(request, model, load(music, input_meter, input_downbeat, max_notes), count)
 
 
 def vary(music: Music, *, strength: float = 0.5, model: Model | str = "markov", tracks: str | Sequence[str] = (),
@@ -133,7 +133,7 @@ def vary(music: Music, *, strength: float = 0.5, model: Model | str = "markov", 
          ranges: Mapping[str, str] | None = None, targets: Mapping[str, float] | None = None,
          temperature: float | None = None, top_p: float | None = None, tries: int | None = None,
          seed: int | None = None, count: int = 1, input_meter: str | None = None,
-         input_downbeat: float | None = None) -> list[Result]:
+         input_downbeat: float | None = None, max_notes: int = formats.DEFAULT_MAX_NOTES) -> list[Result]:
     """The piece with a share `strength` (0–1) of its notes let go and written anew; 0 is the input.
 
     >>> song = compose(model="random", bars=2, seed=1)[0].score
@@ -143,7 +143,7 @@ def vary(music: Music, *, strength: float = 0.5, model: Model | str = "markov", 
     request = Request(verb="vary", strength=strength, tracks=_names(tracks), open=open, key=key, chords=chords,
                       ranges=ranges or {}, targets=targets or {}, temperature=temperature, top_p=top_p,
                       tries=tries, seed=_seed(seed))
-    return _run(request, model, load(music, input_meter, input_downbeat), count)
+    return _run(request, model, load(music, input_meter, input_downbeat, max_notes), count)
 
 
 def replay(music: Music, *, model: Model | str | None = None) -> Result:
@@ -161,9 +161,10 @@ def replay(music: Music, *, model: Model | str | None = None) -> Result:
     return generate.remake(request, chosen.model)
 
 
-def load(music: Music, input_meter: str | None = None, input_downbeat: float | None = None) -> Score:
+def load(music: Music, input_meter: str | None = None, input_downbeat: float | None = None,
+         max_notes: int = formats.DEFAULT_MAX_NOTES) -> Score:
     """A Score, or the music of a file, re-barred when its bars are not what the file says."""
-    score = music if isinstance(music, Score) else formats.read(Path(music))
+    score = music if isinstance(music, Score) else formats.read(Path(music), max_notes=max_notes)
     if input_meter is None and input_downbeat is None:
         return score
     return formats.rebar(score, theory.parse_meter(input_meter) if input_meter else None, input_downbeat)
@@ -228,7 +229,7 @@ def format_of(out: str | os.PathLike[str]) -> str | None:
 
 def render(music: Music, out: str | os.PathLike[str] = ".", *, makes: str | Sequence[str] = ("wav", "png"),
            soundfont: str | None = None, loop: bool = False, input_meter: str | None = None,
-           input_downbeat: float | None = None) -> list[Path]:
+           input_downbeat: float | None = None, max_notes: int = formats.DEFAULT_MAX_NOTES) -> list[Path]:
     """The files written: a piece as sound (.wav .flac .ogg .mp3), picture (.png .svg) or page (.html).
 
     `out` is such a file, or a folder that gets a file for every format of `makes`, named as the music is. `loop`:
@@ -243,7 +244,7 @@ def render(music: Music, out: str | os.PathLike[str] = ".", *, makes: str | Sequ
     for file in files:
         if file.suffix[1:].lower() not in MAKES[1:]:
             raise RequestError(f"render writes {', '.join(MAKES[1:])}; got {file.name!r}")
-    score = load(music, input_meter, input_downbeat)
+    score = load(music, input_meter, input_downbeat, max_notes)
     make_folder(target.parent if named else target)
     for file in files:
         if file.suffix.lower() in (".png", ".svg"):
@@ -266,6 +267,7 @@ class Converted(NamedTuple):
 
 def convert(source: str | os.PathLike[str], out: str | os.PathLike[str], *, tempo: float | None = None,
             input_meter: str | None = None, input_downbeat: float | None = None,
+            max_notes: int = formats.DEFAULT_MAX_NOTES,
             report: Report | None = None) -> Converted:
     """What was written and what skipped: a file, or all music in a folder, as MIDI, re-barred or at another tempo.
 
@@ -278,7 +280,7 @@ def convert(source: str | os.PathLike[str], out: str | os.PathLike[str], *, temp
     done = Converted([], [])
     for count, (old, new) in enumerate(pairs, 1):
         try:
-            score = load(old, input_meter, input_downbeat)
+            score = load(old, input_meter, input_downbeat, max_notes)
             if tempo is not None:
                 score = score.replace(tempos=(Tempo(0, round(60e6 / theory.parse_tempo(tempo))),))
             make_folder(new.parent)
