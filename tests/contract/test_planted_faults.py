@@ -7,10 +7,11 @@ import pytest
 
 from partimento import checkpoint, controls, formats, frame, generate
 from partimento.models.base import LogProb, Model
+from partimento.models.markov import Markov
 from partimento.models.random import Random
 from partimento.request import Blanks, Result
 from partimento.score import Text
-from partimento.testing import check_model
+from partimento.testing import check_model, small_corpus
 
 FAULTS = {}
 
@@ -208,13 +209,50 @@ def the_likelihood_is_of_the_whole(monkeypatch):
     return Whole
 
 
+@fault("low_music_sounds_lower")
+def learning_is_ignored(monkeypatch):
+    class Deaf(Markov):
+        def fit(self, pieces, **rest):
+            return super().fit(small_corpus(60), **rest)
+    return Deaf
+
+
+@fault("low_music_sounds_lower")
+def the_second_fit_remembers_the_first(monkeypatch):
+    class Hoarder(Markov):
+        heard = ()
+
+        def fit(self, pieces, **rest):
+            if not self.fitted:
+                self.heard = tuple(pieces)
+            return super().fit(self.heard, **rest)
+    return Hoarder
+
+
+@fault("cancel_leaves_a_usable_model")
+def a_cancel_is_not_heard(monkeypatch):
+    class Stubborn(Markov):
+        def fit(self, pieces, report=None, **rest):
+            deaf = None if report is None else lambda progress: report(progress) or True
+            return super().fit(pieces, report=deaf, **rest)
+    return Stubborn
+
+
+@fault("beats_the_random_baseline")
+def the_likelihood_has_learnt_nothing(monkeypatch):
+    class Flat(Markov):
+        def log_prob(self, score, blanks=None, request=None):
+            return Random().log_prob(score, blanks, request)
+    return Flat
+
+
 @pytest.mark.parametrize("name", FAULTS)
 def test_the_suite_catches(monkeypatch, name):
     plant, law = FAULTS[name]
     kind = plant(monkeypatch)
     assert issubclass(kind, Model)
     with pytest.raises(AssertionError, match=law):
-        check_model(kind, {"densities": (1.0, 3.0)}, only=law)
+        check_model(kind, {"order": 3} if issubclass(kind, Markov) else {"densities": (1.0, 3.0)}, only=law)
 
 
 def test_there_are_faults_enough():
