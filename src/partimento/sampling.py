@@ -100,9 +100,6 @@ def track_ranges(around: Score, request: Request) -> list[tuple[int, int]]:
     for track in around.tracks:
         if track.name in request.ranges:
             out.append(parse_range(request.ranges[track.name], track.name))
-        elif track.is_drum:
-            out.append((35, 81))
         else:
-            out.append(theory.instrument_range(track.program))
+            out.append(theory.instrument_range(track.program, track.is_drum))
     return out
-

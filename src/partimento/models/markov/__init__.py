@@ -313,7 +313,7 @@ class Markov(Model):
             request = request.replace(ranges=self._spans(request))
         if request.verb == "compose" and request.chords is None and request.key and request.bars:
             key = theory.parse_key(request.key)
-            harmony = Harmony(self._tables.get("harmony", ()))
+            harmony = Harmony(self._tables["harmony"])
             chords = harmony.draw(key.tonic, key.mode == "minor", request.bars, rng, closed=not request.loop)
             request = request.replace(chords=chords)
         return request
