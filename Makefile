@@ -82,7 +82,7 @@ $(VENV)/base: pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/dev: $(VENV)/base
-	@$(PIP) --editable ".[dev]"
+	@$(PIP) --editable ".[dev,train]"
 	@touch $@
 
 $(VENV)/bench: $(VENV)/dev bench/requirements.txt

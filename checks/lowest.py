@@ -3,7 +3,8 @@
     python checks/lowest.py [pytest options]
 
 Makes an environment of its own outside the checkout, installs each requirement of the base install at its lower bound,
-with the newest test tools, and runs the tests there. The exit code is that of the tests.
+with the newest test tools, and runs the tests there. PyTorch, which only training takes, is left out, so this is also
+the base install put to every test that needs none. The exit code is that of the tests.
 """
 
 from __future__ import annotations

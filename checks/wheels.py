@@ -2,6 +2,7 @@
 
 For each system and Python version, asks pip for the newest wheel of every requirement, reads that wheel's own
 requirements as that system would, and goes on until nothing new is asked for. Nothing is built and nothing installed.
+The extras are not looked at: PyTorch has wheels for fewer systems.
 
     python checks/wheels.py                    # all sixteen
     python checks/wheels.py --python 3.14      # one Python

@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from partimento.formats import read, write
     from partimento.request import Blanks, Region, Request, Result
     from partimento.training import train
-    from partimento.verbs import compose, continue_, convert, harmonize, infill, replay, vary
+    from partimento.verbs import compose, continue_, convert, harmonize, infill, replay, stream, vary
 
 __all__ = ["Blanks", "PartimentoError", "Region", "Request", "Result", "Score", "__version__", "compose", "continue_",
-           "convert", "harmonize", "infill", "read", "replay", "train", "vary", "write"]
+           "convert", "harmonize", "infill", "read", "replay", "stream", "train", "vary", "write"]
 
 _HOME = {"Blanks": "request", "Region": "request", "Request": "request", "Result": "request", "read": "formats",
          "write": "formats", "train": "training", "compose": "verbs", "continue_": "verbs", "convert": "verbs",
-         "harmonize": "verbs", "infill": "verbs", "replay": "verbs", "vary": "verbs"}
+         "harmonize": "verbs", "infill": "verbs", "replay": "verbs", "stream": "verbs", "vary": "verbs"}
 
 
 def __getattr__(name: str) -> Any:

@@ -26,7 +26,9 @@ def models() -> list[dict[str, Any]]:
         kind = family(name)
         row: dict[str, Any] = {"name": name, "is": (kind.__doc__ or "").strip().splitlines()[0],
                                "learns": kind.learns, "likelihood": kind.has_likelihood}
-        if kind.learns:
+        if kind.needs_torch and name not in checkpoint.bundled_names():
+            row["bundled"] = f"none: train one with partimento train FOLDER --model {name}"
+        elif kind.learns:
             try:
                 loaded = checkpoint.load(checkpoint.bundled(name))
                 row |= {"bundled": checkpoint.bundled(name).name, "sha256": loaded.hash[:12],
@@ -58,13 +60,14 @@ def doctor() -> list[dict[str, Any]]:
     rows += [_sound_row(), _formats_row()]
     for row in models():
         if row["learns"]:
-            well = not str(row.get("bundled", "")).startswith("none")
+            well = not str(row.get("bundled", "")).startswith("none (")
             rows.append(_row(f"model {row['name']}", well, str(row.get("bundled")),
                              "python -m pip install --force-reinstall partimento"))
     free = shutil.disk_usage(Path.cwd()).free / 1e9
     rows.append(_row("disk", free > 0.2, f"{free:.1f} GB free here", "free some space, or write elsewhere with -o"))
     torch = importlib.util.find_spec("torch") is not None
-    rows.append(_row("torch", True, "installed" if torch else "not installed; nothing here needs it"))
+    rows.append(_row("torch", True, "installed: neural families can be trained" if torch else
+                     'not installed; only training a neural family needs it: pip install "partimento[train]"'))
     return rows
 
 

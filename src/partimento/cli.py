@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from partimento import __version__
 from partimento.errors import PartimentoError, RequestError, WriteError
-
-if TYPE_CHECKING:
-    from partimento.models.base import Progress
+from partimento.progress import Shown, Stopping, parse_time
 
 Command = Callable[..., None]
 _SIGN = {True: "+", False: "!", None: "·"}
@@ -48,6 +47,8 @@ _draw = _options(
                       "family]."),
     click.option("--tries", type=int, help="Attempts at each piece, of which the best is kept [24 with --target, "
                                            "else 1]."),
+    click.option("--stream", is_flag=True,
+                 help="Print each bar as it is made. The first attempt stands: no ranking, no retries."),
 )
 _facts = _options(
     click.option("--key", help='Key, such as "E minor" or Bb.'),
@@ -192,10 +193,16 @@ def demo(out: str, seed: int, as_json: bool, quiet: bool) -> None:
 
 @cli.command()
 @click.argument("folder", type=click.Path())
-@click.option("--model", default="markov", show_default=True, help="A family, or package.module:Class.")
+@click.option("--model", help="A family, or package.module:Class [the family of --from, else markov].")
 @click.option("-o", "--out", default=None, help="Checkpoint to write [the folder's name with .partimento].")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE",
               help="A setting of the family. May be given again.")
+@click.option("--from", "start", metavar="BASE", help="A checkpoint to go on from; its ledger is carried on.")
+@click.option("--for", "time", metavar="TIME",
+              help="How long to learn, such as 90s, 30m or 1h30m [as the family sees fit].")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 (of several) or mps.")
+@click.option("--hear", type=int, metavar="STEPS",
+              help="Every so many steps write 8 bars by the model as it stands, into a folder beside the checkpoint.")
 @click.option("--licence", help="Licence of the music, where the folder does not say.")
 @click.option("--valid-share", type=float, default=0.1, show_default=True,
               help="Share of the pieces kept back to measure on.")
@@ -203,26 +210,38 @@ def demo(out: str, seed: int, as_json: bool, quiet: bool) -> None:
 @click.option("--workers", type=int, help="Processes that read [one a core].")
 @_input
 @_voice
-def train(folder: str, model: str, out: str | None, settings: Sequence[str], licence: str | None, valid_share: float,
-          seed: int, workers: int | None, max_notes: int, input_meter: str | None, input_downbeat: float | None,
-          as_json: bool, quiet: bool) -> None:
-    """A checkpoint to compose with, learnt from a FOLDER or one song."""
-    from partimento.training import train as learn
+@click.pass_context
+def train(context: click.Context, /, folder: str, out: str | None, settings: Sequence[str], time: str | None,
+          as_json: bool, quiet: bool, **given: Any) -> None:
+    """A checkpoint to compose with, learnt from a FOLDER or one song.
+
+    Ctrl-C stops and saves what was learnt by then (a second one ends at once). A neural family keeps the state of its
+    training beside the checkpoint until it is done: the same command goes on from there. torchrun takes it to several
+    devices.
+    """
+    from partimento import training
 
     target = Path(out) if out else Path(f"{Path(folder).resolve().stem}.partimento")
-    bar = _Bar(as_json, quiet)
-    done = learn(Path(folder), model=model, out=target, settings=_settings(settings), licence=licence,
-                 valid_share=valid_share, seed=seed, workers=workers, max_notes=max_notes,
-                 input_meter=input_meter, input_downbeat=input_downbeat, report=bar.report)
-    bar.close()
+    budget = parse_time(time, "--for") if time is not None else None
+    first = training.is_first_process()
+    with Shown(as_json, quiet or not first) as shown, Stopping(shown) as stopping:
+        done = training.train(Path(folder), out=target, settings=_settings(settings), budget=budget,
+                              report=stopping.report, **given)
+    if not first:
+        return
+    command = shlex.join(["partimento", *(context.find_root().obj or sys.argv[1:])])
+    how = "go on" if training.state_file(target).exists() else "begin again"
+    again = f"to {how}: {command}" if done.stopped else ""
     if as_json:
         corpus, likelihood = done.corpus, done.likelihood
         _say({"counts": dict(corpus.counts) if corpus else {}, "stopped": done.stopped, "notes": done.notes,
               "likelihood": dataclasses.asdict(likelihood) if likelihood else None, "seconds": done.seconds,
-              "sha256": done.hash}, True, "")
+              "sha256": done.hash, **({"command": command} if again else {})}, True, "")
     elif not quiet:
-        click.echo("\n".join(done.summary().split("\n")[:-1]))
+        click.echo("\n".join([*done.summary().split("\n")[:-1], *filter(None, [again])]))
     _written([target], as_json)
+    if stopping.asked:
+        context.exit(130)
 
 
 @cli.command()
@@ -240,10 +259,9 @@ def inspect(path: str, licence: str | None, max_notes: int, input_meter: str | N
         found = checkpoint.about_checkpoint(path)
         _say(found, as_json, checkpoint.about_text(found))
         return
-    bar = _Bar(as_json, quiet)
-    found = data.inspect(Path(path), licence=licence, max_notes=max_notes, input_meter=input_meter,
-                         input_downbeat=input_downbeat, progress=bar.report)
-    bar.close()
+    with Shown(as_json, quiet) as shown:
+        found = data.inspect(Path(path), licence=licence, max_notes=max_notes, input_meter=input_meter,
+                             input_downbeat=input_downbeat, progress=shown.report)
     _say(found, as_json, data.format_text(found))
 
 
@@ -261,10 +279,9 @@ def convert(source: str, out: str, tempo: float | None, input_meter: str | None,
     """
     from partimento import verbs
 
-    bar = _Bar(as_json, quiet or not (Path(source).is_dir() and sys.stderr.isatty()))
-    done = verbs.convert(source, out, tempo=tempo, input_meter=input_meter, input_downbeat=input_downbeat,
-                         max_notes=max_notes, report=bar.report)
-    bar.close()
+    with Shown(as_json, quiet or not (Path(source).is_dir() and sys.stderr.isatty())) as shown:
+        done = verbs.convert(source, out, tempo=tempo, input_meter=input_meter, input_downbeat=input_downbeat,
+                             max_notes=max_notes, report=shown.report)
     for sentence in done.skipped:
         click.echo(f"skipped {sentence}", err=True)
     if not quiet and Path(source).is_dir():
@@ -325,10 +342,34 @@ def _verb(name: str, given: dict[str, Any]) -> None:
     ranges, targets = _pairs(given.pop("ranges"), "--range"), _pairs(given.pop("targets"), "--target")
     music = (given.pop("song"),) if "song" in given else ()
     aims = {k: _number(k, v) for k, v in targets.items()}
-    results = getattr(verbs, name)(*music, ranges=ranges, targets=aims, **given)
+    if given.pop("stream"):
+        results = _streamed(name, music, given | {"ranges": ranges, "targets": aims}, as_json, quiet)
+    else:
+        results = getattr(verbs, name)(*music, ranges=ranges, targets=aims, **given)
     paths = verbs.write(results, out, makes=makes, soundfont=soundfont, name=Path(music[0]).stem if music else "")
     _report(results, as_json, quiet)
     _written(paths, as_json)
+
+
+def _streamed(name: str, music: Sequence[str], given: dict[str, Any], as_json: bool, quiet: bool) -> list[Any]:
+    """The Results of the candidates one after another, a line printed for each bar as it is made."""
+    from partimento import theory, verbs
+
+    if given.pop("tries") is not None:
+        raise RequestError("--tries must be left out with --stream: the first attempt stands as it comes")
+    results = []
+    for index in range(given.pop("count")):
+        bars = verbs.stream(*music, verb=name, index=index, **given)
+        given["seed"] = bars.request.seed
+        for number, bar in zip(bars.numbers, bars, strict=True):
+            parts = [(track.name, [theory.pitch_name(int(p)) for p in bar.pitch[bar.track == i]])
+                     for i, track in enumerate(bar.tracks)]
+            said = "; ".join(f"{part} {' '.join(pitches)}" for part, pitches in parts if pitches)
+            if not quiet:
+                _say({"candidate": index + 1, "bar": number, "notes": len(bar), "pitches": dict(parts)}, as_json,
+                     f"bar {number}: {said or 'rests'}")
+        results.append(bars.finish())
+    return results
 
 
 def _report(results: Sequence[Any], as_json: bool, quiet: bool) -> None:
@@ -395,51 +436,15 @@ def _number(name: str, value: str) -> float:
         raise RequestError(f"the target {name} must be a number; got {value!r}") from None
 
 
-class _Bar:
-    """Progress on a terminal as a bar with an ETA, in a log as plain lines, with --json as JSON lines."""
-
-    def __init__(self, as_json: bool, quiet: bool) -> None:
-        self._json, self._quiet = as_json, quiet
-        self._stage, self._shown = "", -1
-        self._bar: Any = None
-
-    def show(self, stage: str, done: int, total: int) -> None:
-        if self._quiet:
-            return
-        tenth = 10 * done // max(total, 1)
-        if sys.stderr.isatty() and not self._json:
-            if stage != self._stage:
-                self.close()
-                self._bar = click.progressbar(length=max(total, 1), label=f"{stage:>12}", file=sys.stderr)
-                self._bar.__enter__()
-                self._at = 0
-            self._bar.update(done - self._at)
-            self._at = done
-        elif stage != self._stage or tenth != self._shown:
-            _line = {"stage": stage, "done": done, "total": total}
-            click.echo(json.dumps(_line) if self._json else f"{stage}: {done}/{total}", err=not self._json)
-        self._stage, self._shown = stage, tenth
-
-    def report(self, progress: Progress) -> bool:
-        """What a reading or a fit calls; it always goes on (Ctrl-C stops)."""
-        self.show(progress.stage, progress.done, progress.total)
-        return True
-
-    def close(self) -> None:
-        """End the bar on its line."""
-        if self._bar is not None:
-            self._bar.__exit__(None, None, None)
-            self._bar = None
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code: 0, 1 for an error said in one line, 2 for wrong usage."""
+    """Run the command line and return its exit code: 0, 1 (an error said in a line), 2 (wrong usage), 130 (Ctrl-C)."""
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors="replace")
     try:
-        cli.main(args=None if arguments is None else list(arguments), prog_name="partimento", standalone_mode=False)
+        words = sys.argv[1:] if arguments is None else list(arguments)
+        code = cli.main(args=words, prog_name="partimento", standalone_mode=False, obj=words)
     except click.ClickException as error:
         hint = f" (see {error.ctx.command_path} --help)" if isinstance(error, click.UsageError) and error.ctx else ""
         click.echo(f"partimento: {' '.join(error.format_message().split())}{hint}", err=True)
@@ -457,7 +462,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         click.echo(f"partimento: {error.filename or 'a file'}: {error.strerror or error}", err=True)
         return 1
-    return 0
+    return code if isinstance(code, int) else 0
 
 
 def entry() -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from partimento import theory
 from partimento.score import BoolArray, Score
 from partimento.theory import KeyName
 
@@ -102,6 +103,32 @@ def rank_keys(histogram: FloatArray) -> list[KeyName]:
     """
     order = np.argsort(-key_strengths(histogram), kind="stable")
     return [KeyName(int(k) % 12, "major" if k < 12 else "minor") for k in order]
+
+
+def shift_of(fifths: int) -> int:
+    """Semitones (−5 to 6) from C major to the major key with that signature, the short way."""
+    return (fifths * 7 + 5) % 12 - 5
+
+
+def heard_key(score: Score) -> tuple[int, int] | None:
+    """Shift and mode of the key that the notes speak of, or None where there are too few to tell (under 8)."""
+    if int(pitched(score).sum()) < 8:
+        return None
+    found = rank_keys(pitch_classes(score))[0]
+    return shift_of(theory.fifths(found.tonic, found.mode)), int(found.mode == "minor")
+
+
+def written_key_fits(score: Score) -> bool:
+    """Whether three quarters of the sounding time lie in the scales of the signatures, as where someone set them."""
+    if not score.keys:
+        return False
+    time, inside = 0.0, 0.0
+    for key, following in zip(score.keys, (*score.keys[1:], None), strict=True):
+        part = (score.onset >= key.tick) & (score.onset < (following.tick if following else score.end + 1))
+        histogram = pitch_classes(score, notes=part)
+        scale = sorted(theory.scale(*theory.from_fifths(key.fifths, key.mode or "major")))
+        time, inside = time + float(histogram.sum()), inside + float(histogram[scale].sum())
+    return time > 0 and inside / time >= 0.75
 
 
 def pitch_mean(score: Score, track: int | None = None) -> float | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -27,6 +27,9 @@ from partimento.score import BoolArray, Score, Text, Track
 
 TRIES_WITH_TARGETS = 24
 RETRIES = 8
+ONE_NOTE, IN_A_ROW = 8, 16              # notes of one pitch in a track: all of them, or so many one after another
+SAME_BARS, OF_BARS = 8, 12              # one bar so many times in a row, where so many were written
+SILENT_BARS, IN_BARS = 4, 8             # bars without a sound, in a blank of so many
 STAMP = "partimento "
 _DEFAULTS: dict[str, dict[str, object]] = {
     "compose": {"bars": 16, "meter": "4/4", "tempo": 120.0, "tracks": ("piano",)}, "continue": {"bars": 8},
@@ -47,11 +50,7 @@ def generate(request: Request, model: Model, *, source: Score | None = None, cou
     """
     if not 1 <= count <= MAX_COUNT:
         raise RequestError(f"count must lie in 1..{MAX_COUNT} (pieces to write); got {count}")
-    if not model.fitted:
-        raise ModelError(f"this {model.family} model has learnt nothing yet: fit it first, or load a checkpoint")
-    if request.input is not None and source is None:
-        source = unpack_score(request.input)
-    resolved = _resolve(request, model, source)
+    resolved, source = _ready(request, model, source)
     return [_one(resolved.replace(index=request.index + k), model, source) for k in range(count)]
 
 
@@ -59,6 +58,47 @@ def remake(request: Request, model: Model) -> Result:
     """The Result of a resolved Request again: the same notes, and on the same platform the same bytes."""
     source = unpack_score(request.input) if request.input is not None else None
     return _one(request, model, source)
+
+
+class Streaming(Iterator[Score]):
+    """The bars of one piece as they are made; `result` is the whole piece, once the last bar is out.
+
+    Every item is the frame of the piece with the notes of one bar, new and kept, as they will stand in it; `numbers`
+    says which bars they are. `request` has everything filled in.
+    """
+
+    def __init__(self, request: Request, numbers: Sequence[int], bars: Generator[Score, None, Result]) -> None:
+        self.request, self.numbers, self._bars = request, tuple(numbers), bars
+        self.result: Result | None = None
+
+    def __next__(self) -> Score:
+        try:
+            return next(self._bars)
+        except StopIteration as end:
+            self.result = self.result or end.value
+            raise StopIteration from None
+
+    def finish(self) -> Result:
+        """The Result, all bars that are still to come made."""
+        for _ in self:
+            pass
+        assert self.result is not None
+        return self.result
+
+
+def stream(request: Request, model: Model, *, source: Score | None = None) -> Streaming:
+    """The bars that are written, one by one, as the model makes them; candidate `request.index` of the wish.
+
+    Nothing can be ranked or made again once it is out: `tries`, targets and retries have no say, and the Result's
+    notes say so. Key and chords are held bar by bar. Errors as of `generate`, at once.
+
+    >>> from partimento.models.random import Random
+    >>> bars = stream(Request(bars=3, seed=1), Random())
+    >>> sum(len(bar) for bar in bars) == len(bars.result.score), bars.numbers
+    (True, (1, 2, 3))
+    """
+    resolved, source = _ready(request.replace(stream=True), model, source)
+    return _stream(resolved, model, source)
 
 
 def stamped(result: Result) -> Score:
@@ -80,6 +120,15 @@ def stamp_of(score: Score) -> Request:
 # --- the steps ---------------------------------------------------------------------------------------------------
 
 
+def _ready(request: Request, model: Model, source: Score | None) -> tuple[Request, Score | None]:
+    """The request with everything filled in, and the piece to work on."""
+    if not model.fitted:
+        raise ModelError(f"this {model.family} model has learnt nothing yet: fit it first, or load a checkpoint")
+    if request.input is not None and source is None:
+        source = unpack_score(request.input)
+    return _resolve(request, model, source), source
+
+
 def _resolve(request: Request, model: Model, source: Score | None) -> Request:
     """Open facts filled in: in the style learnt, then by the house's defaults; and the input put inside."""
     suggested = model.suggest(request, generator(request.seed, 0, 2))
@@ -95,7 +144,8 @@ def _resolve(request: Request, model: Model, source: Score | None) -> Request:
 class Candidate(NamedTuple):
     """One finished attempt: the whole piece, its new notes, pitches moved to hold the facts, and how far it is off.
 
-    `distance` is in tolerances of the targets; `broken` counts the facts that do not hold.
+    `distance` is in tolerances of the targets; `broken` counts the facts that do not hold; `fault` says in words how
+    the music fell apart, if it did.
     """
 
     score: Score
@@ -103,15 +153,30 @@ class Candidate(NamedTuple):
     moved: int
     distance: float
     broken: int
-    degenerate: bool
+    fault: str
 
     @property
-    def poor(self) -> bool:
-        """Whether another attempt is called for."""
-        return self.degenerate or self.broken > 0
+    def poor(self) -> str:
+        """Why another attempt is called for; empty where none is."""
+        return self.fault or ("could not hold a fact" if self.broken else "")
 
 
 def _one(request: Request, model: Model, source: Score | None) -> Result:
+    if request.stream:
+        return _stream(request, model, source).finish()
+    made, targets = _canvas(request, model, source)
+    tries = request.tries or (TRIES_WITH_TARGETS if targets else 1)
+    found = _candidates(request, model, made, targets, [(1, t) for t in range(tries)])
+    retries = 0
+    while all(c.poor for c in found) and retries < RETRIES:
+        found += _candidates(request, model, made, targets, [(4, retries)])
+        retries += 1
+    best = min(found, key=lambda c: (c.fault != "", c.broken, c.distance))  # the first of equals
+    return _result(request, made, best, targets, _told(best, found, retries, tries), retries)
+
+
+def _canvas(request: Request, model: Model, source: Score | None) -> tuple[Canvas, list[_Target]]:
+    """The frame and the targets of a resolved request; an error where the model, or anyone, cannot do it."""
     made = frame(request, source)
     names = [track.name for track in made.around.tracks]
     for name in request.ranges:
@@ -121,49 +186,75 @@ def _one(request: Request, model: Model, source: Score | None) -> Result:
     why_not = model.can(made.around, made.blanks, request)
     if why_not is not None:
         raise ModelError(why_not)
-    tries = request.tries or (TRIES_WITH_TARGETS if targets else 1)
-    found = _candidates(request, model, made, targets, [(1, t) for t in range(tries)])
-    retries = 0
-    while all(c.poor for c in found) and retries < RETRIES:
-        found += _candidates(request, model, made, targets, [(4, retries)])
-        retries += 1
-    best = min(found, key=lambda c: (c.degenerate, c.broken, c.distance))  # the first of equals
-    notes = _told(best, retries, tries)
-    return Result(best.score, request, _rows(request, made, best, targets), best.new, made.blanks.regions, notes,
-                  retries, best.moved, platform_string(__version__))
+    return made, targets
+
+
+def _stream(request: Request, model: Model, source: Score | None) -> Streaming:
+    made, targets = _canvas(request, model, source)
+    around, regions = made.around, made.blanks.regions
+    spans = list(zip(around.bar_starts[:-1].tolist(), around.bar_starts[1:].tolist(), strict=True))
+    written = [any(r.start < end and start < r.end for r in regions) for start, end in spans]
+    numbers = [around.bar_number(start) for (start, _), here in zip(spans, written, strict=True) if here]
+
+    def bars() -> Generator[Score, None, Result]:
+        score, moved, left = around.select(~made.blanks.rewritten(around)), 0, len(numbers)
+        new = np.zeros(len(score), bool)
+        parts = model.stream(around, made.blanks, request, generator(request.seed, request.index, 1, 0))
+        for (start, end), here, part in zip(spans, written, parts if numbers else [around] * len(spans), strict=True):
+            if here:
+                left -= 1
+                step = made if left == 0 else made._replace(finished=False)
+                score, new, mended = _finish(part, step, request, score.select(new))
+                moved += mended
+                yield score.select((score.onset >= start) & (score.onset < end))
+        best = _candidate(score, new, moved, request, made, targets)
+        told = ("streamed: the first attempt as it came, without ranking or retries", *_told(best, [best], 0, 1))
+        return _result(request, made, best, targets, told, 0)
+
+    return Streaming(request, numbers, bars())
 
 
 def _candidates(request: Request, model: Model, made: Canvas, targets: list[_Target],
                 paths: Sequence[tuple[int, int]]) -> list[Candidate]:
     rngs = [generator(request.seed, request.index, *path) for path in paths]
     blank = bool(made.blanks.regions)
-    out = []
-    for fresh in model.fill(made.around, made.blanks, request, rngs) if blank else [made.around.without_notes()]:
-        score, new, moved = _finish(fresh, made, request)
-        distance = sum(target.distance(score) for target in targets)
-        broken = sum(not verdict.ok for _, verdict in _verdicts(request, made, score, new))
-        out.append(Candidate(score, new, moved, distance, broken, _degenerate(score, new, made)))
-    return out
+    filled = model.fill(made.around, made.blanks, request, rngs) if blank else [made.around.without_notes()]
+    return [_candidate(*_finish(fresh, made, request), request, made, targets) for fresh in filled]
 
 
-def _finish(fresh: Score, made: Canvas, request: Request) -> tuple[Score, BoolArray, int]:
-    """Clip the new notes to their blanks, put them beside what is kept, and mend key and chords."""
+def _candidate(score: Score, new: BoolArray, moved: int, request: Request, made: Canvas,
+               targets: list[_Target]) -> Candidate:
+    distance = sum(target.distance(score) for target in targets)
+    broken = sum(not verdict.ok for _, verdict in _verdicts(request, made, score, new))
+    return Candidate(score, new, moved, distance, broken, _fault(score, new, made.blanks, request.loop))
+
+
+def _result(request: Request, made: Canvas, best: Candidate, targets: list[_Target], told: tuple[str, ...],
+            retries: int) -> Result:
+    return Result(best.score, request, _rows(request, made, best, targets), best.new, made.blanks.regions, told,
+                  retries, best.moved, platform_string(__version__))
+
+
+def _finish(fresh: Score, made: Canvas, request: Request, older: Score | None = None) -> tuple[Score, BoolArray, int]:
+    """Clip the new notes to their blanks, put them beside what is kept, and mend key and chords.
+
+    `older` are new notes that are out already: they stay as they are, and count for the facts.
+    """
     around, blanks = made.around, made.blanks
     kept = around.select(~blanks.rewritten(around))
-    new = _clip(fresh, kept, blanks, track_ranges(around, request))
-    score = kept.with_notes_of(new)
-    is_new = _which(score, new)
+    base = kept if older is None else kept.with_notes_of(older)
+    new = _clip(fresh, base, blanks, track_ranges(around, request))
+    score = base.with_notes_of(new)
     key = theory.parse_key(request.key) if request.key else None
     chords = score.chords if request.chords else ()
     if key is None and not chords:
-        return score, is_new, 0
-    mended, moved = controls.mend_facts(score, key, chords, is_new, track_ranges(around, request), made.finished,
-                                        shorten=request.open == "all")
+        return score, _not_of(score, kept), 0
+    mended, moved = controls.mend_facts(score, key, chords, _not_of(score, base), track_ranges(around, request),
+                                        made.finished, notes=_not_of(score, kept), shorten=request.open == "all")
     if moved:
-        new = _clip(mended.select(_which_not(mended, kept)), kept, blanks, track_ranges(around, request))
-        score = kept.with_notes_of(new)
-        is_new = _which(score, new)
-    return score, is_new, moved
+        new = _clip(mended.select(_not_of(mended, base)), base, blanks, track_ranges(around, request))
+        score = base.with_notes_of(new)
+    return score, _not_of(score, kept), moved
 
 
 def _clip(new: Score, kept: Score, blanks: Blanks, ranges: list[tuple[int, int]]) -> Score:
@@ -207,23 +298,71 @@ def _fold(pitch: Ticks, low: Ticks, high: Ticks) -> Ticks:
     return np.asarray(np.clip(down, low, high))
 
 
-def _which(score: Score, part: Score) -> BoolArray:
-    """bool[n]: which notes of `score` are those of `part` (each note of `part` stands in it)."""
-    wanted = {tuple(row) for row in part.notes().tolist()}
-    return np.array([tuple(row) in wanted for row in score.notes().tolist()], bool)
+def _not_of(score: Score, part: Score) -> BoolArray:
+    """bool[n]: which notes of `score` are not those of `part` (each note of `part` stands in it)."""
+    there = {tuple(row) for row in part.notes().tolist()}
+    return np.array([tuple(row) not in there for row in score.notes().tolist()], bool)
 
 
-def _which_not(score: Score, kept: Score) -> BoolArray:
-    return ~_which(score, kept)
+# --- how music falls apart ---------------------------------------------------------------------------------------
 
 
-def _degenerate(score: Score, new: BoolArray, made: Canvas) -> bool:
-    """Nothing where there was room for a bar, or eight and more new notes of one single pitch in a track."""
+def _fault(score: Score, new: BoolArray, blanks: Blanks, loop: bool) -> str:
+    """How the new notes fell apart, in words; empty where they did not. The numbers are said at the head."""
+    regions = [(r.start, r.end) for r in blanks.regions if r.open == "all"]
     if not new.any():
-        return any(r.end - r.start >= score.full_bar_ticks(r.start) for r in made.blanks.regions)
-    return any(np.sum(own) >= 8 and len(np.unique(score.pitch[own])) == 1
-               for i, track in enumerate(score.tracks) if not track.is_drum
-               for own in [new & (score.track == i)])
+        return "fell silent" if any(end - start >= score.full_bar_ticks(start) for start, end in regions) else ""
+    pitched = [i for i, track in enumerate(score.tracks) if not track.is_drum]
+    if any(_one_note(score, new, i) for i in pitched):
+        return "fell to one note"
+    lines = score.bar_starts
+    whole, long = np.zeros(len(lines) - 1, bool), np.zeros(len(lines) - 1, bool)
+    for low, high in [(np.searchsorted(lines, a), np.searchsorted(lines, b, "right") - 1) for a, b in regions]:
+        whole[low:high] = True
+        long[low:high] |= high - low >= IN_BARS
+    if not loop and whole.sum() >= OF_BARS:
+        bars = _bars_by_kind(score.select(new & np.isin(score.track, pitched)))
+        if _longest_run(np.where(whole, bars, -1)) >= SAME_BARS:
+            return "repeated one bar"
+    if _longest_run(np.where(long & ~_sounding(score, blanks.tracks()), 0, -1)) >= SILENT_BARS:
+        return "fell silent"
+    return ""
+
+
+def _one_note(score: Score, new: BoolArray, track: int) -> bool:
+    own = score.track == track
+    pitch, is_new = score.pitch[own], new[own]
+    if is_new.sum() >= ONE_NOTE and len(np.unique(pitch[is_new])) == 1:
+        return True
+    _, first, count = np.unique(score.onset[own], return_index=True, return_counts=True)
+    return _longest_run(np.where(is_new[first] & (count == 1), pitch[first], -1)) >= IN_A_ROW
+
+
+def _bars_by_kind(score: Score) -> Ticks:
+    """int64[bars]: equal numbers for bars of the same notes (velocity apart) and length, −1 for those without any."""
+    lines = score.bar_starts.astype(np.int64)
+    bar = np.searchsorted(lines, score.onset, "right") - 1
+    rows = np.stack([score.onset - lines[bar], score.duration, score.pitch, score.track], axis=1)
+    cuts = np.searchsorted(bar, np.arange(len(lines)))
+    kinds: dict[tuple[int, bytes], int] = {}
+    return np.array([kinds.setdefault((int(lines[i + 1] - lines[i]), rows[cuts[i]:cuts[i + 1]].tobytes()), i)
+                     if cuts[i] < cuts[i + 1] else -1 for i in range(len(lines) - 1)], np.int64)
+
+
+def _sounding(score: Score, tracks: Sequence[int]) -> BoolArray:
+    """bool[bars]: whether a note of these tracks sounds there."""
+    lines = score.bar_starts
+    own = np.isin(score.track, tracks)
+    change = np.zeros(len(lines) + 1, np.int64)
+    np.add.at(change, np.searchsorted(lines, score.onset[own], "right") - 1, 1)
+    np.add.at(change, np.searchsorted(lines, np.maximum(score.offset, score.onset + 1)[own], "left"), -1)
+    return np.asarray(np.cumsum(change)[:len(lines) - 1] > 0)
+
+
+def _longest_run(values: npt.NDArray[np.integer]) -> int:
+    """How many equal values stand in a row at most; those below 0 do not count."""
+    starts = np.flatnonzero(np.append(True, values[1:] != values[:-1]))[:len(values)]
+    return int(np.diff(np.append(starts, len(values)))[values[starts] >= 0].max(initial=0))
 
 
 # --- what was asked, what was got --------------------------------------------------------------------------------
@@ -298,17 +437,17 @@ def _same_tracks(asked: Sequence[str], got: Sequence[Track]) -> bool:
     return [t.name for t in theory.parse_tracks(",".join(asked))] == [t.name for t in got]
 
 
-def _told(best: Candidate, retries: int, tries: int) -> tuple[str, ...]:
+def _told(best: Candidate, found: Sequence[Candidate], retries: int, tries: int) -> tuple[str, ...]:
     notes = []
+    reasons = " or ".join(dict.fromkeys(c.poor for c in found if c.poor))
     if retries:
-        notes.append(f"{retries} attempt{'s' if retries > 1 else ''} more, each with a new sub-seed, since the first "
-                     "fell to one note or to nothing, or could not hold a fact")
-    if best.degenerate:
-        notes.append("every attempt fell to one note or to nothing: give the model more music, or raise --temperature")
+        notes.append(f"{retries} attempt{'s' if retries > 1 else ''} more, each with a new sub-seed, since what came "
+                     f"before {reasons}")
+    if best.fault:
+        notes.append(f"every attempt {reasons}: give the model more music, or raise --temperature" if len(found) > 1
+                     else f"it {best.fault}: give the model more music, raise --temperature, or try another seed")
     if tries > 1:
         notes.append(f"the best of {tries} attempts was taken")
     if best.moved:
         notes.append(f"{best.moved} new note{'s' if best.moved > 1 else ''} moved to hold the key or the chords")
     return tuple(notes)
-
-

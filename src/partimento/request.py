@@ -83,7 +83,8 @@ class Request:
     beat 3 of bar 5). `tracks` names the parts to write, `tempo` is in quarter notes a minute, `chords` as in
     `theory.parse_chords`. `ranges` gives the lowest and highest pitch a track may take (`{"violin": "G3-E6"}`),
     `targets` the wanted value of a control, by name or `track.name`. `open` (infill, vary) is `all` or `pitch`;
-    `strength` (vary) is the share of notes let go, 0–1; `loop` makes a piece that repeats without a seam.
+    `strength` (vary) is the share of notes let go, 0–1; `loop` makes a piece that repeats without a seam; `stream`
+    takes the first attempt bar by bar as it is made, unranked.
     `temperature` (0.01–100) and `top_p` (0.001–1) shape the draw (left open: what suits the family). `index` says
     which of several candidates of one `seed` this is, `tries` how many attempts the best is taken of. `model` and
     `model_hash` (sha256 of its checkpoint) name what composed; `input` is the piece worked on (`pack_score`).
@@ -106,6 +107,7 @@ class Request:
     open: str = "all"
     strength: float | None = None
     loop: bool = False
+    stream: bool = False
     temperature: float | None = None
     top_p: float | None = None
     seed: int = 0

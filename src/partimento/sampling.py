@@ -63,6 +63,11 @@ class Legal:
         self._chord_ticks = np.array([tick for tick, _ in self._chords], np.int64)
         self._cache: dict[tuple[int, int, bool], BoolArray] = {}
 
+    @property
+    def changes(self) -> bool:
+        """Whether what is legal changes with the place, as under chords."""
+        return bool(self._chords)
+
     def pitches(self, track: int, tick: int) -> BoolArray:
         """bool[128]: the legal pitches of a note of `track` with its onset at `tick`."""
         chord = int(np.searchsorted(self._chord_ticks, tick, side="right")) - 1

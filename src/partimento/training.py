@@ -4,26 +4,32 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from partimento import __version__, checkpoint
+from partimento import __version__, checkpoint, formats
+from partimento.data import ledger
 from partimento.data.corpus import Corpus, load, rebarring
+from partimento.data.ledger import Entry
 from partimento.data.split import Group
 from partimento.errors import ModelError, PartimentoError
-from partimento.formats.files import check_target
+from partimento.formats.files import check_target, make_folder
 from partimento.formats.reading import DEFAULT_MAX_NOTES
-from partimento.models.base import LogProb, Model, Piece, Progress, Report, family
-from partimento.request import platform_string
+from partimento.generate import generate
+from partimento.models.base import LogProb, Model, Piece, Progress, Report, family, need_torch
+from partimento.request import Request, platform_string
 from partimento.sampling import generator
 from partimento.score import Score
-from partimento.settings import config_from_json
+from partimento.settings import config_from_json, config_to_json
 
 SCORED_BARS, SCORED_NOTES = 8, 1_000        # what the likelihood on unseen pieces is taken on
+SAMPLE_BARS = 8
 Music = str | os.PathLike[str] | Corpus | Sequence[Piece]
 
 
@@ -69,31 +75,42 @@ class TrainResult:
         return "\n".join(out + ([str(self.path)] if self.path else []))
 
 
-def train(music: Music, *, model: str | Model = "markov", out: str | os.PathLike[str] | None = None,
+def train(music: Music, *, model: str | Model | None = None, out: str | os.PathLike[str] | None = None,
           settings: Mapping[str, Any] | None = None, valid: Sequence[Piece] = (), valid_share: float = 0.1,
           seed: int = 0, licence: str | None = None, source: str | None = None, group: Group = "auto",
           given_split: str | os.PathLike[str] | None = None, input_meter: str | None = None,
           input_downbeat: float | None = None, workers: int | None = None, max_notes: int = DEFAULT_MAX_NOTES,
-          device: str = "auto", budget: float | None = None, scored_notes: int = SCORED_NOTES,
-          report: Report | None = None) -> TrainResult:
+          device: str = "auto", start: str | os.PathLike[str] | Model | None = None, budget: float | None = None,
+          hear: int | None = None, scored_notes: int = SCORED_NOTES, report: Report | None = None) -> TrainResult:
     """Fit a model on a folder, a file, a Corpus or pieces, and save it to `out` where that is given.
 
-    `model` is a family's name, ``package.module:Class``, or a model to fit; `settings` are fields of its Config.
-    `valid_share`, `seed`, `licence`, `source`, `group`, `given_split`, `workers` and `max_notes` are as in
-    ``partimento.data.load``; where pieces are given, `valid` are those to check on. `input_meter` and `input_downbeat`
-    re-bar every piece of a folder. `device` and `budget` (seconds) go to `fit`. `scored_notes` is how many notes of
-    unseen pieces the likelihood is taken on (0: none). `report` is called through all stages; when it returns False,
-    what has been read, or learnt, by then is used. ReadError where there is no music, ModelError where the family or
-    a setting is none, WriteError, before anything is read, where `out` cannot be written.
+    `model` is a family's name, ``package.module:Class``, or a model to fit [the family of `start`, else markov];
+    `settings` are fields of its Config. `valid_share`, `seed`, `licence`, `source`, `group`, `given_split`, `workers`
+    and `max_notes` are as in ``partimento.data.load``; where pieces are given, `valid` are those to check on.
+    `input_meter` and `input_downbeat` re-bar every piece of a folder. `device` (auto, cpu, cuda, cuda:1, mps) and
+    `budget` (seconds) go to `fit`.
+
+    `start` is a checkpoint, or a fitted model, to go on from: its settings hold where `settings` say nothing, and its
+    ledger and licences are carried on. `hear` writes a piece of 8 bars every so many steps into a folder beside `out`.
+    A family that resumes keeps its state in ``state_file(out)`` until it is done; where that file stands already, the
+    training goes on from it. `scored_notes` is how many notes of unseen pieces the likelihood is taken on (0: none).
+    `report` is called through all stages; when it returns False, what has been read, or learnt, by then is used.
+
+    Of several processes (torchrun) the first alone writes and measures. ReadError where there is no music, ModelError
+    where the family, a setting or the device is none, CheckpointError where `start` cannot be read, WriteError where
+    `out` cannot be written: these three before anything is read.
 
     >>> song = Score(onset=[0], duration=[480], pitch=[60], velocity=[80], track=[0])
     >>> train([Piece(song, "a song")], model="random").model.family
     'random'
     """
     began = time.perf_counter()
-    if out is not None:
+    first = is_first_process()
+    _check(device, budget, hear, out)
+    if out is not None and first:
         check_target(out, parents=True)
-    made = _model(model, settings or {})
+    base = _base(start, model) if start is not None else None
+    made = _model(model, settings or {}, base)
     watch = _Watch(report)
     if isinstance(music, (str, os.PathLike)):
         corpus: Corpus | None = load(
@@ -106,19 +123,48 @@ def train(music: Music, *, model: str | Model = "markov", out: str | os.PathLike
     valid = corpus.valid if corpus else valid
     if not pieces:
         raise ModelError("there must be at least one piece to learn from; got none")
-    stopped_reading = watch.stopped
-    watch.stopped = False
-    made = made.fit(pieces, valid=valid, seed=seed, device=device, budget=budget, report=watch)
+    notes = ["stopped while reading: the model learnt from what had been read"] if watch.stopped else []
+    stopped_reading, watch.stopped = watch.stopped, False
+    more: dict[str, Any] = {}
+    if base is not None:
+        more["start"] = base.model
+        learnt = {entry.sha256 for entry in base.entries if entry.used == "train"}
+        unseen = [piece for piece in valid if piece.sha256 not in learnt] if learnt else valid
+        if len(unseen) < len(valid):
+            notes.append(f"{len(valid) - len(unseen)} of {len(valid)} pieces kept back had taught the base: left out")
+            valid = unseen
+    if made.resumes and out is not None:
+        more["keep"] = keep = state_file(out)
+        if keep.exists():
+            notes.append(f"went on from {keep}")
+            watch(Progress(f"going on from {keep}", 0, 0))
+    samples = _Samples(Path(out), hear, seed, watch) if hear and out is not None and first else None
+    made = made.fit(pieces, valid=valid, seed=seed, device=device, budget=budget, report=samples or watch, **more)
     stopped = stopped_reading or watch.stopped
-    notes = _notes(made, corpus, stopped_reading, watch.stopped)
-    found = None if stopped else likelihood(made, valid, notes=scored_notes, report=watch)
-    seconds = time.perf_counter() - began
+    notes += [*_notes(made, corpus, watch.stopped), *made.record().get("notes", ()),
+              *(samples.notes() if samples else ())]
+    found = None if stopped or not first else likelihood(made, valid, notes=scored_notes, report=watch)
     digest = None
-    if out is not None:
-        record = _record(corpus, pieces, found, seed, stopped, {
+    if out is not None and first:
+        record = _record(corpus, pieces, found, made, base, {"seed": seed, "stopped": stopped}, {
             "valid_share": valid_share, "input_meter": input_meter, "input_downbeat": input_downbeat, "budget": budget})
-        digest = checkpoint.save(made, out, record=record, ledger_lines=corpus.ledger_lines() if corpus else ())
-    return TrainResult(made, Path(out) if out is not None else None, digest, corpus, found, seconds, stopped, notes)
+        digest = checkpoint.save(made, out, record=record, ledger_lines=_ledger_lines(corpus, base))
+    place = Path(out) if out is not None and first else None
+    return TrainResult(made, place, digest, corpus, found, time.perf_counter() - began, stopped, tuple(notes))
+
+
+def state_file(out: str | os.PathLike[str]) -> Path:
+    """Where the state of a training that writes to `out` is kept until it is done.
+
+    >>> state_file("mine.partimento").name
+    'mine.partimento.training'
+    """
+    return Path(f"{os.fspath(out)}.training")
+
+
+def is_first_process() -> bool:
+    """Whether this process is the one that writes and prints: it is alone, or the first of those torchrun started."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def likelihood(model: Model, valid: Sequence[Piece], *, notes: int = SCORED_NOTES,
@@ -182,33 +228,107 @@ class _Watch:
         return not self.stopped
 
 
-def _model(model: str | Model, settings: Mapping[str, Any]) -> Model:
+class _Samples:
+    """A report that writes a sample every so many steps, made by the model as it then stands, and is another one too.
+
+    Samples are something to hear on the way: one that cannot be made stops nothing.
+    """
+
+    def __init__(self, out: Path, every: int, seed: int, report: Report) -> None:
+        self.folder = out.with_name(f"{out.stem}-samples")
+        self.every, self.seed, self.report = every, seed, report
+        self.reached: int | None = None
+        self.written = 0
+        self.failed = ""
+
+    def __call__(self, progress: Progress) -> bool:
+        if progress.model is not None:
+            count = progress.done // self.every
+            if self.reached is not None and count > self.reached:
+                try:
+                    result = generate(Request(bars=SAMPLE_BARS, seed=self.seed), progress.model())[0]
+                    formats.write(result.score, make_folder(self.folder) / f"step-{progress.done:06}.mid")
+                    self.written += 1
+                except PartimentoError as error:
+                    self.failed = f"no sample to hear at step {progress.done}: {error}"
+            self.reached = count
+        return self.report(progress)
+
+    def notes(self) -> list[str]:
+        """What came of it, in sentences."""
+        said = [f"{self.written} sample{'s' * (self.written != 1)} to hear in {self.folder}"] if self.written else []
+        if self.reached is None:
+            said.append("the family gives nothing to hear while it learns")
+        return said + ([self.failed] if self.failed else [])
+
+
+class _Base(NamedTuple):
+    """What a training goes on from: the model, its name and sha256, its record and its ledger."""
+
+    model: Model
+    name: str
+    hash: str | None
+    record: Mapping[str, Any]
+    entries: Sequence[Entry]
+
+
+def _base(start: str | os.PathLike[str] | Model, model: str | Model | None) -> _Base:
+    if isinstance(start, Model):
+        if not start.fitted:
+            raise ModelError(f"a model to go on from must have learnt something; this {start.family} model has not")
+        return _Base(start, start.family, None, {}, ())
+    loaded = checkpoint.load(start, family=model if isinstance(model, str) else None)
+    return _Base(loaded.model, loaded.path.name, loaded.hash, loaded.record, loaded.ledger())
+
+
+def _check(device: str, budget: float | None, hear: int | None, out: str | os.PathLike[str] | None) -> None:
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", device):
+        raise ModelError(f"device must be auto, cpu, cuda, cuda:1 (which of several) or mps; got {device!r}")
+    if budget is not None and not budget > 0:
+        raise ModelError(f"budget must be above 0 seconds; got {budget}")
+    if hear is not None and hear < 1:
+        raise ModelError(f"hear must be at least 1 (steps from one sample to the next); got {hear}")
+    if hear is not None and out is None:
+        raise ModelError("samples to hear are written beside the checkpoint: say its file with `out`")
+
+
+def _model(model: str | Model | None, settings: Mapping[str, Any], base: _Base | None) -> Model:
     if isinstance(model, Model):
         if settings:
             raise ModelError("settings must come inside a model that is given made; give its family's name instead")
+        kind = type(model)
+    elif model is None and base is not None:
+        kind = type(base.model)
+    else:
+        kind = family(model or "markov")
+    if base is not None and kind is not type(base.model):
+        raise ModelError(f"the family must be that of the model to go on from ({base.model.family}); got {kind.family}")
+    if kind.needs_torch:
+        need_torch(kind.family)
+    if isinstance(model, Model):
         return model
-    kind = family(model)
-    return kind(config_from_json(kind.Config, settings))
+    return kind(config_from_json(kind.Config, {**(config_to_json(base.model.config) if base else {}), **settings}))
 
 
-def _notes(model: Model, corpus: Corpus | None, stopped_reading: bool, stopped: bool) -> tuple[str, ...]:
+def _notes(model: Model, corpus: Corpus | None, stopped: bool) -> list[str]:
     out = []
-    if stopped_reading:
-        out.append("stopped while reading: the model learnt from what had been read")
     if stopped:
         out.append("stopped while learning: the model is what it had learnt by then")
     if corpus is not None and len(corpus.train) == 1 and not corpus.valid:
         out.append("one piece alone: the model will sound like that piece, and nothing tells how well it learnt")
     if not model.learns:
         out.append(f"the {model.family} family does not learn: the folder was read, and changes nothing")
-    return tuple(out)
+    return out
 
 
-def _record(corpus: Corpus | None, pieces: Sequence[Piece], found: Likelihood | None, seed: int,
-            stopped: bool, command: Mapping[str, Any]) -> dict[str, Any]:
-    """What the checkpoint remembers of its training. No clock and no folder's name: equal runs, equal bytes."""
+def _record(corpus: Corpus | None, pieces: Sequence[Piece], found: Likelihood | None, model: Model,
+            base: _Base | None, run: Mapping[str, Any], command: Mapping[str, Any]) -> dict[str, Any]:
+    """What the checkpoint remembers of its training. No clock and no folder's name: equal runs, equal bytes.
+
+    `licences` are those of all music that taught it, that of the base too, each file counted once.
+    """
     record: dict[str, Any] = {
-        "seed": seed, "stopped": stopped, "versions": platform_string(__version__),
+        **run, "versions": platform_string(__version__),
         "likelihood": dataclasses.asdict(found) if found else None,
         "command": {name: value for name, value in command.items() if value is not None},
         "pieces": len(pieces),
@@ -216,4 +336,24 @@ def _record(corpus: Corpus | None, pieces: Sequence[Piece], found: Likelihood | 
     if corpus is not None:
         record |= {"fingerprint": corpus.fingerprint, "licences": corpus.licences, "notes": corpus.notes,
                    "train": len(corpus.train), "valid": len(corpus.valid), **corpus.counts}
-    return record
+    if base is not None:
+        own = {entry.sha256 for entry in corpus.entries if entry.used != "no"} if corpus else set()
+        licences = Counter(record.get("licences", {}))
+        licences.update(str(entry.licence) for entry in base.entries if entry.used != "no" and entry.sha256 not in own)
+        said = {name: base.record.get(name) for name in ("pieces", "fingerprint", "base")}
+        record["licences"] = dict(licences.most_common())
+        record["base"] = {"name": base.name, "sha256": base.hash,
+                          **{name: value for name, value in said.items() if value is not None}}
+    learnt = model.record()
+    return {**record, "training": learnt} if learnt else record
+
+
+def _ledger_lines(corpus: Corpus | None, base: _Base | None) -> Sequence[str]:
+    """The ledger of everything that taught the model: this corpus, then what taught the base."""
+    own = list(corpus.entries) if corpus else []
+    inherited = [dataclasses.replace(entry, base=entry.base or base.hash or "") for entry in base.entries] \
+        if base else []
+    if not own and not inherited:
+        return ()
+    head = {"seed": corpus.seed, "valid_share": corpus.valid_share} if corpus else {}
+    return list(ledger.lines([*own, *inherited], **head))

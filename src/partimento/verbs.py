@@ -14,7 +14,7 @@ import os
 import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -144,6 +144,32 @@ def vary(music: Music, *, strength: float = 0.5, model: Model | str = "markov", 
                       ranges=ranges or {}, targets=targets or {}, temperature=temperature, top_p=top_p,
                       tries=tries, seed=_seed(seed))
     return _run(request, model, load(music, input_meter, input_downbeat, max_notes), count)
+
+
+def stream(music: Music | None = None, *, verb: str = "compose", model: Model | str = "markov",
+           bars: int | str | None = None, meter: str | None = None, tempo: float | None = None, key: str | None = None,
+           tracks: str | Sequence[str] = (), chords: str | None = None, ranges: Mapping[str, str] | None = None,
+           targets: Mapping[str, float] | None = None, open: str = "all", strength: float | None = None,
+           loop: bool = False, temperature: float | None = None, top_p: float | None = None, seed: int | None = None,
+           index: int = 0, input_meter: str | None = None, input_downbeat: float | None = None,
+           max_notes: int = formats.DEFAULT_MAX_NOTES) -> generate.Streaming:
+    """The bars of a new piece one by one as they are made, then its Result: any verb, with the arguments it takes.
+
+    Each bar is a Score: the frame of the piece with the notes of that bar, kept and new. What is out stays, so nothing
+    is ranked and nothing made again; `targets` are only measured. `index` is which candidate of the seed.
+
+    >>> bars = stream(model="random", bars=4, seed=1)
+    >>> [bars.numbers, sum(len(bar) for bar in bars) == len(bars.result.score)]
+    [(1, 2, 3, 4), True]
+    """
+    place = verb == "infill" and bars is not None
+    wish: dict[str, Any] = {"place": str(bars)} if place else {"bars": bars}
+    request = Request(verb=verb.rstrip("_"), **wish, meter=meter, tempo=tempo, key=key, tracks=_names(tracks),
+                      chords=chords, ranges=ranges or {}, targets=targets or {}, open=open, strength=strength,
+                      loop=loop, temperature=temperature, top_p=top_p, seed=_seed(seed), index=index)
+    chosen = choose_model(model)
+    source = None if music is None else load(music, input_meter, input_downbeat, max_notes)
+    return generate.stream(request.replace(model=chosen.name, model_hash=chosen.hash), chosen.model, source=source)
 
 
 def replay(music: Music, *, model: Model | str | None = None) -> Result:
@@ -351,6 +377,7 @@ def _stem(request: Request, name: str) -> str:
     parts += [request.key.replace("#", "sharp").replace(" ", "-")] if request.key else []
     parts += [request.meter.replace("/", "-")] if request.meter else []
     parts += [f"{request.tempo:g}bpm"] if request.tempo else []
+    parts += ["stream"] if request.stream else []
     parts += [f"seed{request.seed}", str(request.index + 1)]
     return "".join(c if c.isalnum() or c in "-." else "-" for c in "-".join(parts))
 

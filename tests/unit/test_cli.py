@@ -92,6 +92,29 @@ def test_quiet_prints_only_paths_and_json_an_object_a_line(shell, music):
         assert shell(verb, *more, *wish, "--json", "--quiet")[1] == lines[-1:]
 
 
+def test_stream_prints_a_line_a_bar_and_writes_what_replays(shell, music):
+    wish = ("--model", "random", "--seed", 3, "--stream")
+    for verb, more, bars in (("compose", ["--bars", 3], [1, 2, 3]), ("continue", [music, "--bars", 2], [5, 6]),
+                             ("infill", [music, "--bars", "2-3"], [2, 3]),
+                             ("harmonize", [music, "--tracks", "bass"], [1, 2, 3, 4]), ("vary", [music], [1, 2, 3, 4])):
+        code, out, err = shell(verb, *more, *wish, "--format", "mid", "-o", "o.mid")
+        assert (code, err) == (0, [])
+        said = [line for line in out if line.startswith("bar ")]
+        assert [int(line.split()[1].rstrip(":")) for line in said][-len(bars):] == bars
+        assert "  streamed: the first attempt as it came, without ranking or retries" in out
+        assert out[-1] == "o.mid"
+        assert shell("replay", "o.mid", "-o", "again.mid")[1][0] == "o.mid: the same bytes"
+    code, out, _ = shell("compose", "--bars", 2, *wish, "-n", 2, "--json", "--format", "mid")
+    lines = [json.loads(line) for line in out]
+    assert [(line["candidate"], line["bar"]) for line in lines[:4]] == [(1, 1), (1, 2), (2, 1), (2, 2)]
+    assert all(line["notes"] == sum(map(len, line["pitches"].values())) for line in lines[:4])
+    assert [line["seed"] for line in lines[4:6]] == [3, 3]
+    assert len({line["written"] for line in lines[6:]}) == 2
+    code, _, err = shell("compose", *wish, "--tries", 3)
+    assert (code, err) == (1, ["partimento: --tries must be left out with --stream: the first attempt stands as it "
+                               "comes"])
+
+
 def test_json_of_the_others(shell, music):
     shell("compose", "--model", "random", "--bars", 1, "-o", "a.mid")
     for words in (["models"], ["models", "--controls"], ["doctor"], ["replay", "a.mid", "-o", "again"],

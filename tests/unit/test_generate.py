@@ -161,7 +161,143 @@ def test_one_note_for_ever_is_made_again_and_told():
     assert len(np.unique(result.score.pitch)) > 1
     hopeless = one(bars=2, model=Silent(), seed=1)
     assert hopeless.retries == generate.RETRIES
-    assert "every attempt fell to one note or to nothing" in " ".join(hopeless.notes)
+    assert "since what came before fell to one note" in result.notes[0]
+    assert "every attempt fell silent" in " ".join(hopeless.notes)
+
+
+class Written(Random):
+    """Writes these rows for its first fill, then is random."""
+
+    rows: list[tuple[int, int, int, int, int]] | None = None
+
+    def fill(self, around, blanks, request, rngs):
+        if self.rows is None:
+            return super().fill(around, blanks, request, rngs)
+        made, self.rows = [around.with_rows(self.rows) for _ in rngs], None
+        return made
+
+
+def why_again(rows, **wish) -> str:
+    """Why a piece of these rows was made again; empty where it was not."""
+    model = Written()
+    model.rows = rows
+    result = one(model=model, seed=1, **wish)
+    same = {tuple(row[:3]) for row in rows} == {tuple(row[:3]) for row in result.score.notes().tolist()}
+    assert same == (not result.retries)
+    return result.notes[0].partition("since what came before ")[2] if result.retries else ""
+
+
+def scale(bars: int, of: int = 4) -> list[tuple[int, int, int, int, int]]:
+    """Bars of as many notes, each bar another one."""
+    return [(1920 * bar + 1920 // of * k, 1920 // of, 48 + (7 * bar + k) % 40, 80, 0)
+            for bar in range(bars) for k in range(of)]
+
+
+def repeated(pitches: list[int], count: int, at: int = 0, track: int = 0) -> list[tuple[int, int, int, int, int]]:
+    """The same quarters, one after another."""
+    return [(at + 480 * k, 480, pitches[k % len(pitches)], 80, track) for k in range(count)]
+
+
+def test_sixteen_single_notes_of_one_pitch_in_a_row_are_one_note():
+    rest = [row for row in scale(8) if row[0] >= 5 * 1920]
+    assert why_again(repeated([60], 16) + rest, bars=8) == "fell to one note"
+    assert why_again(repeated([60], 15) + rest, bars=8) == ""
+    assert why_again([row for k in range(16) for row in ((480 * k, 480, 60, 80, 0), (480 * k, 480, 64, 80, 0))] + rest,
+                     bars=8) == ""
+    assert why_again([(480 * k, 240, 38, 80, 0) for k in range(32)], bars=8, tracks=("drums",)) == ""
+    assert why_again(repeated([60], 8), bars=4) == "fell to one note"
+
+
+def test_the_same_bar_eight_times_in_a_row_is_one_bar():
+    def ostinato(count: int, bars: int = 12):
+        return [*repeated([60, 62, 64, 65], 4 * count), *(row for row in scale(bars) if row[0] >= 1920 * count)]
+    assert why_again(ostinato(8), bars=12) == "repeated one bar"
+    assert why_again([(t, d, p, 40 + i, k) for i, (t, d, p, _, k) in enumerate(ostinato(8))], bars=12) \
+        == "repeated one bar"
+    assert why_again(ostinato(7), bars=12) == ""
+    assert why_again(ostinato(8, 11), bars=11) == ""
+    assert why_again(ostinato(8), bars=12, loop=True) == ""
+    beat = [(480 * k, 240, (36, 38)[k % 2], 80, 1) for k in range(48)]
+    assert why_again(scale(12) + beat, bars=12, tracks=("piano", "drums")) == ""
+    assert why_again(beat, bars=12, tracks=("piano", "drums")) == ""
+    assert why_again(ostinato(8) + [(t, d, p, v, 1) for t, d, p, v, _ in scale(12)], bars=12, tracks=("piano",) * 2) \
+        == ""
+
+
+def test_four_silent_bars_in_a_long_blank_are_silence():
+    def gap(bars: int, silent: int):
+        return [row for row in scale(bars) if not 1920 * 2 <= row[0] < 1920 * (2 + silent)]
+    assert why_again(gap(8, 4), bars=8) == "fell silent"
+    assert why_again(gap(8, 3), bars=8) == ""
+    assert why_again(gap(7, 4), bars=7) == ""
+    held = [(t, 5 * 1920 if t == 3 * 480 + 1920 else d, p, v, k) for t, d, p, v, k in gap(8, 4)]
+    assert why_again(held, bars=8) == ""
+    other = [(t, d, p, v, 1) for t, d, p, v, _ in scale(8)]
+    assert why_again(gap(8, 4) + other, bars=8, tracks=("piano",) * 2) == ""
+    assert why_again([], bars=1) == "fell silent"
+
+
+def test_kept_music_may_repeat_and_rest():
+    rows = [*repeated([60], 40), (1920 * 15, 480, 72, 80, 0)]
+    source = Score.from_rows(rows, end=16 * 1920, tracks=(Track("a"),))
+    assert not one(source, verb="infill", place="16", seed=1).retries
+    assert not one(source, verb="vary", strength=0.0, seed=1).retries
+
+
+def test_streamed_bars_are_the_first_attempt():
+    wish = {"bars": 4, "tracks": ("piano", "bass"), "seed": 9}
+    bars = generate.stream(Request(**wish), Random())
+    assert bars.numbers == (1, 2, 3, 4)
+    out = list(bars)
+    assert all({bar.bar_number(t) for t in bar.onset.tolist()} <= {n} for n, bar in zip(bars.numbers, out, strict=True))
+    assert bars.result is not None
+    assert bars.result.score == one(**wish).score
+    assert list(bars) == []
+    assert bars.finish() is bars.result
+    assert bars.result.notes == ("streamed: the first attempt as it came, without ranking or retries",)
+
+
+def test_a_stream_takes_bars_as_they_come_and_replays():
+    source = song(5, bars=6)
+    made: list[int] = []
+
+    class Live(Random):
+        def stream(self, around, blanks, request, rng):
+            for number, part in enumerate(super().stream(around, blanks, request, rng), 1):
+                made.append(number)
+                yield part
+
+    bars = generate.stream(Request(verb="infill", place="2-3", key="C major", seed=2), Live(), source=source)
+    assert (bars.numbers, made) == ((2, 3), [])
+    next(bars)
+    assert made == [1, 2]
+    result = bars.finish()
+    assert made == [1, 2, 3, 4, 5, 6]
+    kept = (result.score.onset < 1920) | (result.score.onset >= 3 * 1920)
+    before = (source.onset < 1920) | (source.onset >= 3 * 1920)
+    assert result.score.select(kept).notes().tolist() == source.select(before).notes().tolist()
+    again = generate.remake(generate.stamp_of(formats.parse(formats.to_bytes(generate.stamped(result))).score), Live())
+    assert again.score == result.score
+
+
+def test_a_stream_drops_what_would_sound_under_what_is_out():
+    class Overlapping(Random):
+        def fill(self, around, blanks, request, rngs):
+            return [around.with_rows([(0, 3000, 60, 80, 0), (1920, 480, 60, 80, 0), (1920, 480, 64, 80, 0),
+                                      (3000, 480, 60, 80, 0)]) for _ in rngs]
+    bars = generate.stream(Request(bars=2), Overlapping())
+    assert [bar.notes()[:, :3].tolist() for bar in bars] == [[[0, 3000, 60]], [[1920, 480, 64], [3000, 480, 60]]]
+
+
+def test_a_stream_says_what_it_could_not_mend_and_refuses_at_once():
+    result = generate.stream(Request(bars=2, targets={"density": 6}), Silent()).finish()
+    assert "it fell silent" in result.notes[1]
+    assert row(result, "density").met is False
+    with pytest.raises(RequestError, match="needs a piece to work on"):
+        generate.stream(Request(verb="infill", place="1"), Random())
+    with pytest.raises(ModelError, match="has learnt nothing yet"):
+        generate.stream(Request(bars=1), Unfitted())
+    assert generate.stream(Request(verb="vary", strength=0.0), Random(), source=song(1)).finish().score == song(1)
 
 
 def test_retries_are_counted_so_a_replay_is_the_same():

@@ -21,11 +21,12 @@ MAX_LINES = 500
 # A room imports only from rooms before it. `models` stands for every family.
 ORDER = (
     "errors", "settings", "score", "packing", "theory", "features", "tokens", "formats", "fingerprint", "controls",
-    "request", "sampling", "counting", "models.base", "data", "checkpoint", "nets", "models", "judge", "frame",
-    "generate", "training", "testing", "render", "verbs", "about", "cli", "service", "studio", "__main__",
+    "request", "sampling", "counting", "models.base", "data", "checkpoint", "habits", "events", "network", "nets",
+    "models", "judge", "frame", "generate", "training", "testing", "render", "verbs", "about", "progress", "cli",
+    "service", "studio", "__main__",
 )  # fmt: skip
-# Always called with the name of their module before them: midi.read, ledger.write, checkpoint.load.
-QUALIFIED = {"read", "write", "load", "save", "keep"}
+# Always called with the name of their module before them: midi.read, ledger.write, generate.stream.
+QUALIFIED = {"read", "write", "load", "save", "keep", "stream", "pack", "unpack"}
 PICKLES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 
 

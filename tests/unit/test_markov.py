@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from partimento.errors import ModelError
+from partimento.features import heard_key, shift_of
 from partimento.models.base import Piece
 from partimento.models.markov import Markov
 from partimento.models.markov.part import line_rank
@@ -14,10 +15,8 @@ from partimento.models.markov.sheet import (
     DRUMS,
     LEAD,
     Frame,
-    heard_key,
     roles_heard,
     roles_named,
-    shift_of,
     snapped,
 )
 from partimento.request import Blanks, Region, Request

@@ -67,8 +67,25 @@ def test_python_and_the_command_line_give_the_same_bytes(verb, wish, music, tmp_
         assert f"{path}: the same bytes" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(("verb", "wish"), VERBS)
+def test_a_stream_is_the_same_in_python_and_on_the_command_line(verb, wish, music, tmp_path, capsys):
+    wish = {name: value for name, value in wish.items() if name != "tries"}
+    given = () if verb == "compose" else (music,)
+    bars = partimento.stream(*given, verb=verb, model="random", seed=9, index=1, **wish)
+    assert sum(len(bar) for bar in bars) <= len(bars.finish().score)
+    name = "" if verb == "compose" else music.stem
+    ours = verbs.write([bars.finish()], tmp_path / "python", name=name)[0]
+    line = [verb.rstrip("_"), *map(str, given), *arguments(wish), "--model", "random", "--seed", "9", "-n", "2",
+            "-o", str(tmp_path / "shell"), "--format", "mid", "--quiet", "--stream"]
+    assert cli.main(line) == 0
+    theirs = Path(capsys.readouterr().out.splitlines()[1])
+    assert (theirs.name, theirs.read_bytes()) == (ours.name, ours.read_bytes())
+    assert "-stream-seed9-2" in theirs.name
+    assert verbs.compare(theirs, verbs.replay(theirs)) == verbs.SAME_BYTES
+
+
 def test_every_verb_is_a_name_of_the_package():
-    for name in ("compose", "continue_", "infill", "harmonize", "vary", "replay", "convert"):
+    for name in ("compose", "continue_", "infill", "harmonize", "vary", "replay", "convert", "stream"):
         assert getattr(partimento, name) is getattr(verbs, name)
 
 

@@ -1,6 +1,6 @@
 """The ledger: one row a file of a corpus, with where it came from, its licence, its hash, and whether it was used.
 
-The file is JSON lines in UTF-8. The first line is the head, every other line one file, sorted by `file`::
+The file is JSON lines in UTF-8. The first line is the head, every other line one file, sorted by `base` and `file`::
 
     {"partimento_ledger": 1, "fingerprint": "9f…", "used": 201, "repaired": 7, "skipped": 4, "seed": 0}
     {"file": "a/b.mid", "source": "pop909", "licence": "MIT", "sha256": "07…", "used": "train", "why": "",
@@ -14,6 +14,7 @@ The file is JSON lines in UTF-8. The first line is the head, every other line on
 - `used`: ``train``, ``valid`` or ``no``. `why`: one kind of KINDS where not used. `detail`: the sentence.
 - `piece`: files of one piece never stand on both sides of the split.
 - `notes`: how many, as read. `repairs`: what was mended, by name, counted.
+- `base`: only where a model went on from another: the sha256 of the checkpoint whose training saw the file.
 
 The fingerprint is the sha256 over the sorted hashes of the used files, one a line: equal for equal files, whatever
 their names and order.
@@ -71,6 +72,7 @@ class Entry:
     style: str = ""
     notes: int = 0
     repairs: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    base: str = ""
 
 
 def fingerprint(rows: Iterable[Entry]) -> str:
@@ -92,12 +94,13 @@ def counts(rows: Iterable[Entry]) -> dict[str, int]:
 
 
 def lines(rows: Iterable[Entry], **head: Any) -> Iterator[str]:
-    """The lines of a ledger: the head, with `head` added, then one line a row, sorted by file."""
-    rows = sorted(rows, key=lambda row: row.file)
+    """The lines of a ledger: the head, with `head` added, then one line a row, sorted by base and file."""
+    rows = sorted(rows, key=lambda row: (row.base, row.file))
     first = {"partimento_ledger": VERSION, "fingerprint": fingerprint(rows), **counts(rows), **head}
     yield json.dumps(first, ensure_ascii=True)
     for row in rows:
-        yield json.dumps(dataclasses.asdict(row), ensure_ascii=True)
+        said = dataclasses.asdict(row)
+        yield json.dumps(said if row.base else {name: said[name] for name in said if name != "base"}, ensure_ascii=True)
 
 
 def write(rows: Iterable[Entry], path: str | os.PathLike[str], **head: Any) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import importlib.util
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
@@ -19,6 +21,7 @@ from partimento.score import Score
 FAMILIES: dict[str, str] = {
     "random": "partimento.models.random:Random",
     "markov": "partimento.models.markov:Markov",
+    "rnn": "partimento.models.rnn:Rnn",
 }
 
 Rng = np.random.Generator
@@ -36,12 +39,17 @@ class Piece(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """Where a fit stands: the stage in words, steps done of total, and measures so far (nats, seconds, ...)."""
+    """Where a fit stands: the stage in words, steps done of total (0: not known), and measures so far (nats, ...).
+
+    Of the measures ``seconds`` is the time taken and ``left`` the time still to come. `model`, where it is given, makes
+    a usable model of what has been learnt so far: samples to hear.
+    """
 
     stage: str
     done: int
     total: int
     measures: Mapping[str, float] = {}
+    model: Callable[[], Model] | None = None
 
 
 Report = Callable[[Progress], bool]
@@ -83,7 +91,8 @@ class Model(ABC):
 
     A subclass gives `Config` (a frozen dataclass, keyword only, every field with a default), the flags, `fill`,
     and, where it learns, `fit`, `state` and `restore`. Everything else (the frame, borders, keeping what is kept,
-    facts, targets, retries, saving) happens once, outside.
+    facts, targets, retries, saving) happens once, outside. `resumes` says that a fit that was stopped goes on from its
+    `keep` file; `needs_torch` that learning (never playing) takes PyTorch.
     """
 
     Config: ClassVar[type]
@@ -91,6 +100,7 @@ class Model(ABC):
     learns: ClassVar[bool] = False
     has_likelihood: ClassVar[bool] = False
     resumes: ClassVar[bool] = False
+    needs_torch: ClassVar[bool] = False
 
     def __init__(self, config: Any = None, **settings: Any) -> None:
         if config is not None and settings:
@@ -102,10 +112,13 @@ class Model(ABC):
         self.config = config if config is not None else self.Config(**settings)
 
     def fit(self, pieces: Iterable[Piece], *, valid: Iterable[Piece] = (), seed: int = 0, device: str = "auto",
-            start: Model | None = None, budget: float | None = None, report: Report | None = None) -> Self:
+            start: Model | None = None, budget: float | None = None, keep: Path | None = None,
+            report: Report | None = None) -> Self:
         """Learn from `pieces` (re-iterable) and return self; a family that does not learn returns self at once.
 
-        A second fit without `start` (a fitted model to go on from) forgets the first. `budget` is in seconds.
+        A second fit without `start` (a fitted model to go on from) forgets the first. `budget` is in seconds. `keep`
+        is the file in which a family that `resumes` keeps the state of its training: where it stands there already,
+        the fit goes on from it, and a fit that was not stopped deletes it at its end; other families leave it alone.
         `report(progress)` is called now and then; when it returns False the fit stops and the model is usable.
         """
         return self
@@ -132,7 +145,10 @@ class Model(ABC):
         """
 
     def stream(self, around: Score, blanks: Blanks, request: Request, rng: Rng) -> Iterator[Score]:
-        """The new notes bar by bar, as they are made; by default the finished fill, cut at the bar lines."""
+        """The new notes bar by bar, as they are made: one Score for every bar of `around`, in order, empty ones too.
+
+        By default the finished fill, cut at the bar lines.
+        """
         whole = self.fill(around, blanks, request, [rng])[0]
         for start, end in zip(around.bar_starts[:-1], around.bar_starts[1:], strict=True):
             yield whole.select((whole.onset >= start) & (whole.onset < end))
@@ -144,6 +160,13 @@ class Model(ABC):
     def explain(self, score: Score, note: int) -> Reason | None:
         """Why note `note` of `score` is there, or None where the family cannot say."""
         return None
+
+    def record(self) -> dict[str, Any]:
+        """What is to be known of the fit, JSON-ready (steps, curve, device, ...): it goes into the checkpoint.
+
+        Sentences in a list under ``notes`` are told at the end of the training too.
+        """
+        return {}
 
     def state(self) -> tuple[dict[str, Any], Arrays]:
         """What was learnt: JSON-ready values and named arrays (saved by ``partimento.checkpoint``)."""
@@ -174,3 +197,9 @@ def family(name: str) -> type[Model]:
         raise ModelError(f"a model must have every method of its contract; {name!r} lacks "
                          f"{', '.join(sorted(found.__abstractmethods__))}")
     return found
+
+
+def need_torch(family: str) -> None:
+    """Raise the ModelError that says how to get PyTorch where it is not installed."""
+    if importlib.util.find_spec("torch") is None:
+        raise ModelError(f'training the {family} family needs PyTorch; install it with pip install "partimento[train]"')

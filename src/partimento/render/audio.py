@@ -20,7 +20,7 @@ from partimento.formats.files import check_target, write_bytes
 from partimento.render import sf_voice
 from partimento.render.patches import built_in
 from partimento.render.sf_performance import Channel, Performance
-from partimento.render.sf_voice import Lfo, Shape, Tone, Voice
+from partimento.render.sf_voice import Contour, Lfo, Tone, Voice
 from partimento.render.soundfont import Bank, FloatArray, find_soundfont, load_soundfont
 from partimento.score import Score
 
@@ -105,14 +105,14 @@ def _ended(sound: FloatArray, length: int, rate: int) -> FloatArray:
 # --- voices --------------------------------------------------------------------------------------------------
 
 
-def _strikes(play: Performance, bank: Bank) -> dict[tuple[Tone, Shape], list[_Strike]]:
+def _strikes(play: Performance, bank: Bank) -> dict[tuple[Tone, Contour], list[_Strike]]:
     """Every voice of every note, those that share a wave together."""
     score = play.score
     voices: dict[tuple[Any, ...], Voice | None] = {}
     depends = functools.cache(lambda preset, index: sf_voice.depends_on(bank.zones(preset)[index]))
     sounding = functools.cache(bank.sounding)
     controllers_at = functools.cache(lambda track, tick: play.channels[track].controllers_at(tick))
-    groups: dict[tuple[Tone, Shape], list[_Strike]] = defaultdict(list)
+    groups: dict[tuple[Tone, Contour], list[_Strike]] = defaultdict(list)
     exclusive: dict[tuple[int, tuple[int, int], int], list[tuple[list[_Strike], int]]] = defaultdict(list)
     moving = [channel.bend.moves or channel.vibrato.moves for channel in play.channels]
     pans = np.zeros(len(score))

@@ -65,7 +65,7 @@ class Tone(NamedTuple):
     filter_by: tuple[float, float]  # cents by modulation envelope, modulation LFO
 
 
-class Shape(NamedTuple):
+class Contour(NamedTuple):
     """The volume of a note over time, up to its release: equal shapes are computed once."""
 
     envelope: Envelope
@@ -77,7 +77,7 @@ class Voice(NamedTuple):
     """One zone sounding for one note: what it plays, how loud and where, and how it ends."""
 
     tone: Tone
-    shape: Shape
+    shape: Contour
     gain: float  # 0…1, at full velocity
     velocity_power: float  # the gain is multiplied by (velocity / 127) to this power
     pan: float  # −1 left … 1 right, at pan controller in the middle
@@ -191,7 +191,7 @@ def make_voice(bank: Bank, zone: Zone, key: int, velocity: int, controllers: Map
     filter_db = min(max(g[sf.FILTER_Q], 0), 960) / 10
     tone = Tone(int(g[sf.SAMPLE_ID]), (first, last), (loop_start, loop_end) if looped else None, _limited(cents),
                 float(25 * round(g[sf.FILTER_FC] / 25)), filter_db, mod_envelope, mod_lfo, vibrato, pitch_by, filter_by)
-    return Voice(tone, Shape(volume, min(max(float(g[sf.MOD_LFO_TO_VOLUME]) / 10, -96), 96), mod_lfo),
+    return Voice(tone, Contour(volume, min(max(float(g[sf.MOD_LFO_TO_VOLUME]) / 10, -96), 96), mod_lfo),
                  10 ** (-min(max(g[sf.ATTENUATION], -1440), 1440) / 200),
                  zone.modulators.get(sf.VELOCITY_TO_ATTENUATION, 960) / 480, g[sf.PAN] / 500,
                  zone.modulators.get(sf.PAN_TO_PAN, 500) / 500, _seconds(g[sf.RELEASE_VOL_ENV], -7200),
@@ -206,7 +206,7 @@ def exponential(n: int, decibels: float) -> FloatArray:
     return np.asarray(np.exp(np.arange(n, dtype=np.float32) * np.float32(decibels * math.log(10) / 20)))
 
 
-def volume_curve(shape: Shape, n: int, rate: int) -> FloatArray:
+def volume_curve(shape: Contour, n: int, rate: int) -> FloatArray:
     """Amplitude, 0…1, of the first `n` samples of a held note; shorter where the note dies before (float32)."""
     envelope = shape.envelope
     a, b, c = (round(t * rate) for t in np.cumsum(envelope[:3]))

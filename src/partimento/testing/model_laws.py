@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from partimento import checkpoint, controls, formats, generate
-from partimento.models.base import Model, Progress
+from partimento.models.base import Model, Progress, Report
 from partimento.models.random import Random
 from partimento.request import Blanks, Region, Request, Result
 from partimento.sampling import generator
@@ -93,12 +93,31 @@ def targets_are_measured(subject: Subject) -> None:
 
 @law()
 def streams_add_up(subject: Subject) -> None:
-    """The bars of a stream are the fill."""
+    """The bars of a stream are the fill, one part a bar; on the road they are the Result, and what is kept stays."""
     around = song(1, bars=4).without_notes()
     blanks, request = Blanks.everything(around), Request(bars=4)
     whole = subject.model.fill(around, blanks, request, [generator(3)])[0]
-    streamed = [row for part in subject.model.stream(around, blanks, request, generator(3)) for row in rows_of(part)]
-    expect(sorted(streamed) == sorted(rows_of(whole)), "the stream is not the fill")
+    parts = list(subject.model.stream(around, blanks, request, generator(3)))
+    streamed = sorted(row for part in parts for row in rows_of(part))
+    expect(streamed == sorted(rows_of(whole)), "the stream is not the fill")
+    expect(len(parts) == 4, f"{len(parts)} parts for 4 bars")
+    for number, part in enumerate(parts, 1):
+        there = {around.bar_number(tick) for tick in part.onset.tolist()}
+        expect(there <= {number}, f"part {number} holds notes of the bars {sorted(there)}")
+    source = song(6)
+    wishes: tuple[dict[str, Any], ...] = ({"place": "3-5", "tracks": ("melody",)}, {"place": "2.3-6", "key": "C major"})
+    for wish in wishes:
+        bars = generate.stream(Request(verb="infill", seed=8, **wish), subject.model, source=source)
+        out = [row for bar in bars for row in rows_of(bar)]
+        result = bars.finish()
+        score, blank = result.score, Blanks(result.regions)
+        written = [score.bar_span(number) for number in bars.numbers]
+        inside = (score.onset >= written[0][0]) & (score.onset < written[-1][1])
+        expect(sorted(out) == sorted(rows_of(score.select(inside))), f"{wish}: the bars are not the piece")
+        kept, given = score.select(~blank.inside(score)), source.select(~blank.inside(source))
+        expect(rows_of(kept) == rows_of(given), f"{wish}: kept music changed")
+        again = generate.remake(result.request, subject.model).score
+        expect(again == score, f"{wish}: a replay of what was streamed gave other notes")
 
 
 @law()
@@ -176,6 +195,37 @@ def cancel_leaves_a_usable_model(subject: Subject) -> None:
     expect(len(seen) <= 4, f"the fit went on for {len(seen)} reports after it was told to stop")
     expect(model.fitted, "the model is not usable after a cancel")
     generate.generate(Request(bars=2, seed=1), model)
+
+
+@law(lambda kind: kind.resumes)
+def resumed_is_uninterrupted(subject: Subject) -> None:
+    """A fit stopped on the way and started again, twice, learns what an unbroken one does; then its file is gone."""
+    heard: list[Progress] = []
+
+    def go_on(progress: Progress) -> bool:
+        heard.append(progress)
+        return True
+
+    def fit(keep: Path, report: Report) -> Model:
+        return subject.fresh().fit(small_corpus(), valid=small_corpus(62, 2), seed=4, keep=keep, report=report)
+
+    with tempfile.TemporaryDirectory() as folder:
+        whole = fit(Path(folder, "whole"), go_on)
+        keep, last = Path(folder, "parts"), heard[-1]
+        for share in (1 / 3, 2 / 3):
+            at = [p.done for p in heard if p.stage == last.stage and share * last.done <= p.done < last.done]
+            expect(bool(at), f"the fit never reported between {share:.0%} and the end of {last.stage}")
+
+            def stop(progress: Progress, at: int = min(at, default=0)) -> bool:
+                return progress.stage != last.stage or progress.done < at
+            part = fit(keep, stop)
+            expect(part.fitted, "a model that was stopped is not usable")
+            expect(keep.is_file(), "a fit that was stopped kept no file to go on from")
+        resumed = fit(keep, go_on)
+        expect(not list(Path(folder).iterdir()), "a fit that came to its end left its file")
+    ours, theirs = resumed.state()[1], whole.state()[1]
+    same = ours.keys() == theirs.keys() and all(ours[name].tobytes() == theirs[name].tobytes() for name in theirs)
+    expect(same, "the arrays learnt are not those of the uninterrupted fit")
 
 
 @law(learns)

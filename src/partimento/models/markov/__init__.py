@@ -21,13 +21,15 @@ import dataclasses
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Sized
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from partimento import theory
+from partimento import habits, theory
 from partimento.counting.mixture import Mixture
 from partimento.errors import ModelError, nearest
+from partimento.features import heard_key, written_key_fits
 from partimento.models.base import Arrays, LogProb, Model, Piece, Progress, Reason, Report, Rng
 from partimento.models.markov import views
 from partimento.models.markov.explain import reason
@@ -40,24 +42,20 @@ from partimento.models.markov.sheet import (
     STAND_INS,
     Frame,
     chords_heard,
-    heard_key,
     keys_of,
     role_signs,
     roles_heard,
     roles_named,
     snapped,
     with_passing_voices,
-    written_key_fits,
 )
 from partimento.models.markov.write import Drawing, Page, Weighing
 from partimento.request import Blanks, Request
 from partimento.sampling import draw, generator
-from partimento.score import Score, Track
+from partimento.score import Score
 
 GIVEN = ("before", "all")
-FACTS = {"meter": 200, "tempo": 200, "key": 24, "tracks": 200, "roles": 200, "harmony": 4000,
-         "span": 9 * 128}         # rows kept of each
-USUAL_TEMPO = 50, 180     # quarter notes a minute that a piece may suggest
+FACTS = {**habits.KEPT, "roles": 200, "harmony": 4000, "span": 9 * 128}     # rows kept of each
 CALM, LIKELY = 1.0, 0.95  # temperature and top-p where none is asked: the tails of smoothing are not music
 HELD_OUT = 10             # one piece in so many teaches the weights of the views
 
@@ -139,7 +137,8 @@ class Markov(Model):
     # --- learning --------------------------------------------------------------------------------------------
 
     def fit(self, pieces: Iterable[Piece], *, valid: Iterable[Piece] = (), seed: int = 0, device: str = "auto",
-            start: Model | None = None, budget: float | None = None, report: Report | None = None) -> Self:
+            start: Model | None = None, budget: float | None = None, keep: Path | None = None,
+            report: Report | None = None) -> Self:
         """Count the pieces; see the contract. It takes no `start`; of a `budget` half goes to reading."""
         if start is not None:
             raise ModelError("the markov family counts all its pieces at once; fit it on the old and the new together")
@@ -154,7 +153,7 @@ class Markov(Model):
         for number, piece in enumerate(pieces):
             if until is not None and used and time.monotonic() > until:
                 break
-            if report is not None and not report(Progress("reading", number, total)):
+            if report is not None and not report(Progress("learning", number, total)):
                 stopped = True
                 break
             if len(piece.score):
@@ -168,8 +167,7 @@ class Markov(Model):
             if report is not None and not stopped:
                 report(Progress(f"counting {stage}", i + 1, len(STAGES)))
         self._stages = stages
-        self._tables = {name: [[*_plain(value), count] for value, count in counter.most_common(FACTS[name])]
-                        for name, counter in tables.items()}
+        self._tables = {**habits.plain(tables, FACTS)}
         self._tables["parts"] = np.unique(np.concatenate(rows["rhythm"].columns["part"])).tolist()
         return self
 
@@ -200,14 +198,8 @@ class Markov(Model):
             tables["span"].update((role, pitch) for pitch in notes.pitch[notes.track == track].tolist())
         if all(track.is_drum for track in tracks):
             return  # a drummer alone says nothing of what else a piece is made of
-        meter = score.meters[0]
-        tables["meter"][f"{meter.numerator}/{meter.denominator}"] += 1
-        tempo = round(score.tempos[0].bpm)
-        if USUAL_TEMPO[0] <= tempo <= USUAL_TEMPO[1]:  # a file may begin with the tempo of its first fermata
-            tables["tempo"][tempo] += 1
-        tables["key"][default or (int(keys[0][0]), int(keys[1][0]))] += 1
         count_chords(tables["harmony"], score)
-        tables["tracks"][tuple(_instrument(track) for track in tracks)] += 1
+        habits.count(tables, score, default or (int(keys[0][0]), int(keys[1][0])), tracks)
 
     # --- composing -------------------------------------------------------------------------------------------
 
@@ -299,16 +291,7 @@ class Markov(Model):
             changes["temperature"] = CALM
         if request.top_p is None:
             changes["top_p"] = LIKELY
-        if request.bars is None:
-            changes["bars"] = 16
-        for name in ("meter", "tempo", "tracks", "key"):
-            table = self._tables[name]
-            if not table:
-                continue
-            drawn = table[draw([row[-1] for row in table], rng.random())][:-1]
-            if getattr(request, name) in (None, ()):
-                changes[name] = _fact(name, drawn)
-        request = request.replace(**{k: v for k, v in changes.items() if v is not None})
+        request = habits.suggested(self._tables, request.replace(**changes), rng)
         if request.verb == "compose" and request.tracks:
             request = request.replace(ranges=self._spans(request))
         if request.verb == "compose" and request.chords is None and request.key and request.bars:
@@ -324,15 +307,12 @@ class Markov(Model):
         out = dict(request.ranges)
         for track, sign, named in zip(tracks, role_signs(tracks), roles_named(tracks), strict=True):
             own = usual.get(sign, named)
-            rows = sorted((pitch, count) for role, pitch, count in self._tables["span"] if role == own)
+            rows = [(pitch, count) for role, pitch, count in self._tables["span"] if role == own]
             if track.is_drum or track.name in out or not rows:
                 continue
-            below = np.cumsum([count for _, count in rows])
-            edges = [rows[int(np.searchsorted(below, share * below[-1]))][0] for share in (0.05, 0.95)]
-            low, high = theory.instrument_range(track.program)
-            low, high = max(low, edges[0]), min(high, edges[1])
-            if high - low >= 12:
-                out[track.name] = f"{theory.pitch_name(low)}-{theory.pitch_name(high)}"
+            found = habits.usual_range(rows, track.program)
+            if found is not None:
+                out[track.name] = found
         return out
 
     # --- saving ----------------------------------------------------------------------------------------------
@@ -359,22 +339,3 @@ def _held_out(count: int, seed: int) -> frozenset[int]:
         return frozenset()
     order = np.argsort(generator(seed).random(count), kind="stable")
     return frozenset(order[:count // HELD_OUT].tolist())
-
-
-def _plain(value: Any) -> list[Any]:
-    return list(value) if isinstance(value, tuple) else [value]
-
-
-def _instrument(track: Track) -> str:
-    if track.is_drum:
-        return "drums"
-    return theory.INSTRUMENT_NAMES[track.program].lower() if track.program else "piano"
-
-
-def _fact(name: str, drawn: Sequence[Any]) -> Any:
-    if name == "key":
-        shift, mode = drawn
-        return theory.key_name((shift + (9 if mode else 0)) % 12, "minor" if mode else "major")
-    if name == "tracks":
-        return tuple(track.name for track in theory.parse_tracks(tuple(drawn)))
-    return float(drawn[0]) if name == "tempo" else drawn[0]

@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from partimento import features, theory
+from partimento import theory
 from partimento.counting.memory import MISSING
+from partimento.features import shift_of
 from partimento.score import Score, Track
 from partimento.tokens.grid import last_step, snapped_steps, to_steps, to_ticks
 
@@ -101,11 +102,6 @@ def _small(values: npt.NDArray[Any]) -> npt.NDArray[np.int16]:
 # --- keys --------------------------------------------------------------------------------------------------------
 
 
-def shift_of(fifths: int) -> int:
-    """Semitones (−5 to 6) from C major to the major key with that signature, the short way."""
-    return (fifths * 7 + 5) % 12 - 5
-
-
 def keys_of(frame: Frame, default: tuple[int, int] | None = None) -> tuple[Ints, Ints]:
     """Shift and mode (0 major, 1 minor) at every place, from the key signatures or, without any, from `default`."""
     score = frame.score
@@ -117,27 +113,6 @@ def keys_of(frame: Frame, default: tuple[int, int] | None = None) -> tuple[Ints,
     shifts = np.array([shift_of(key.fifths) for key in score.keys], np.int64)
     modes = np.array([int(key.mode == "minor") for key in score.keys], np.int64)
     return shifts[index], modes[index]
-
-
-def heard_key(score: Score) -> tuple[int, int] | None:
-    """Shift and mode of the key that the notes speak of, or None where there are too few to tell (under 8)."""
-    if int(features.pitched(score).sum()) < 8:
-        return None
-    found = features.rank_keys(features.pitch_classes(score))[0]
-    return shift_of(theory.fifths(found.tonic, found.mode)), int(found.mode == "minor")
-
-
-def written_key_fits(score: Score) -> bool:
-    """Whether three quarters of the sounding time lie in the scales of the signatures, as where someone set them."""
-    if not score.keys:
-        return False
-    time, inside = 0.0, 0.0
-    for key, following in zip(score.keys, (*score.keys[1:], None), strict=True):
-        part = (score.onset >= key.tick) & (score.onset < (following.tick if following else score.end + 1))
-        histogram = features.pitch_classes(score, notes=part)
-        scale = sorted(theory.scale(*theory.from_fifths(key.fifths, key.mode or "major")))
-        time, inside = time + float(histogram.sum()), inside + float(histogram[scale].sum())
-    return time > 0 and inside / time >= 0.75
 
 
 QUALITIES = ((4, 7), (3, 7), (4, 7, 10), (3, 6))   # of chords: major, minor, dominant seventh, diminished

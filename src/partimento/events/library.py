@@ -1,0 +1,248 @@
+"""Many pieces as streams of events, packed once into a memory-mapped table, and batches of windows out of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from partimento import habits
+from partimento.errors import ModelError
+from partimento.events.fields import LEFT, TRACK_INDEX
+from partimento.events.page import NO_KEY, Band, Bars, Bools, GridNotes, Ints, band_of, bars_of, on_grid
+from partimento.events.written import Stream, written
+from partimento.features import written_key_fits
+from partimento.models.base import Piece, Progress, Report
+from partimento.sampling import generator
+from partimento.score import Key
+
+KEYLESS, ENDLESS = 0.2, 0.1         # how often a window is heard without its key, and without how far its end is
+PLAIN, INFILL, HARMONIZE, VARY = "plain", "infill", "harmonize", "vary"
+_SHARES = ((INFILL, 0.5), (HARMONIZE, 0.8), (VARY, 1.0))    # of the windows in which something is kept ahead
+ROUND = 32                          # batches are as long as a multiple of so many events
+Batch = dict[str, npt.NDArray[Any]]
+
+
+class Window(NamedTuple):
+    """One window of one piece: bars `first` to `stop` − 1, `shift` semitones up; `seed` settles all else."""
+
+    piece: int
+    first: int
+    stop: int
+    shift: int
+    seed: int
+
+
+class _Held(NamedTuple):
+    """A piece: where its notes stand in the table, its bars and its band."""
+
+    start: int
+    stop: int
+    bars: Bars
+    band: Band
+
+
+@dataclasses.dataclass(eq=False)
+class Library:
+    """Pieces on the grid: one int16/int32 table of notes on the disk, and the frame of each piece in memory."""
+
+    table: npt.NDArray[Any]
+    pieces: list[_Held]
+    tables: dict[str, list[list[Any]]]          # see `partimento.habits`
+    folder: tempfile.TemporaryDirectory[str] | None = None
+
+    @classmethod
+    def of(cls, pieces: Iterable[Piece], grid: int, keys: bool = True, report: Report | None = None,
+           total: int = 0) -> Self:
+        """Read the pieces once; ModelError where none has a note. `keys` False leaves every key out."""
+        folder = tempfile.TemporaryDirectory(prefix="partimento-", ignore_cleanup_errors=True)
+        path = Path(folder.name) / "notes.bin"
+        held: list[_Held] = []
+        tables, at = habits.empty(), 0
+        with path.open("wb") as file:
+            for number, piece in enumerate(pieces):
+                if report is not None and not report(Progress("preparing", number, total)) and held:
+                    break
+                notes, _ = on_grid(piece.score, grid)
+                if not len(notes.step):
+                    continue
+                score = piece.score
+                shift, minor = habits.key_of(score)
+                heard = score.keys if written_key_fits(score) else (
+                    Key(0, (shift * 7 + 5) % 12 - 5, "minor" if minor else "major"),)
+                bars = bars_of(score, grid, keys=heard if keys else ())
+                file.write(np.stack(notes, axis=1).astype("<i4").tobytes())
+                held.append(_Held(at, at + len(notes.step), bars, band_of(score.tracks)))
+                at += len(notes.step)
+                habits.add(tables, score, (shift, minor))
+        if not held:
+            folder.cleanup()
+            raise ModelError("there must be at least one piece with notes to learn from; got none")
+        table = np.memmap(path, dtype="<i4", mode="r", shape=(at, 5))
+        return cls(table, held, habits.plain(tables, habits.KEPT), folder)
+
+    def close(self) -> None:
+        """Forget the table on the disk."""
+        self.table = np.zeros((0, 5), np.int32)
+        if self.folder is not None:
+            self.folder.cleanup()
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def notes(self, piece: int) -> GridNotes:
+        """The notes of a piece."""
+        held = self.pieces[piece]
+        return GridNotes(*np.asarray(self.table[held.start:held.stop], np.int64).T)
+
+    def rows(self, seed: int, step: int, count: int, window: int, keys: int) -> list[Window]:
+        """`count` windows of at most `window` events for a step, of like length side by side; `keys` transpositions.
+
+        Every note is as likely as every other to be where a window is drawn from; beginnings come more often.
+        """
+        rng = generator(seed, 11, step)
+        starts = np.array([held.start for held in self.pieces])
+        out = []
+        for _ in range(count):
+            anchor = int(rng.random() * len(self.table))
+            piece = int(np.searchsorted(starts, anchor, side="right")) - 1
+            out.append(self._window(piece, anchor - int(rng.random() * window), window, keys, rng))
+        return sorted(out, key=lambda row: self._events(row))
+
+    def all_rows(self, window: int, limit: int) -> list[Window]:
+        """Windows side by side over whole pieces, as they are written; the first `limit` of a fixed shuffle."""
+        rows: list[Window] = []
+        rng = generator(0, 12)
+        for piece, held in enumerate(self.pieces):
+            at = held.start
+            while at < held.stop:
+                row = self._window(piece, at, window, 1, rng)
+                rows.append(row._replace(seed=len(rows)))
+                past = held.bars.starts[row.stop]
+                at = held.start + int(np.searchsorted(self.table[held.start:held.stop, 0], past))
+        order = np.argsort(rng.random(len(rows)), kind="stable")
+        return sorted((rows[i] for i in order[:limit]), key=lambda row: self._events(row))
+
+    def _window(self, piece: int, note: int, window: int, keys: int, rng: np.random.Generator) -> Window:
+        held = self.pieces[piece]
+        first = int(held.bars.of(self.table[max(note, held.start), 0]))
+        steps = self.table[held.start:held.stop, 0]
+        begin = np.searchsorted(steps, held.bars.starts[first])
+        ends = np.searchsorted(steps, held.bars.starts[first + 1:]) - begin + np.arange(1, len(held.bars) - first + 1)
+        stop = first + max(1, int(np.searchsorted(ends, window, side="right")))
+        low = -((keys - 1) // 2)
+        shift = low + int(rng.random() * keys)
+        return Window(piece, first, min(stop, len(held.bars)), shift, int(rng.random() * (1 << 62)))
+
+    def _events(self, row: Window) -> int:
+        held = self.pieces[row.piece]
+        edges = np.searchsorted(self.table[held.start:held.stop, 0], held.bars.starts[[row.first, row.stop]])
+        return int(edges[1] - edges[0]) + row.stop - row.first
+
+    def window(self, row: Window, kept: float) -> tuple[Stream, Bools, Bools, int]:
+        """The stream of a row, bool[events] of those known ahead, bool[tracks] of those written, and where it stops.
+
+        With the chance `kept` something is known ahead: what follows some bar, some tracks, or notes here and there.
+        What lies after the last event to be written (its number is the last) is there only as what is known.
+        """
+        held, notes = self.pieces[row.piece], self.notes(row.piece)
+        rng = generator(row.seed)
+        bars = held.bars.part(row.first, row.stop)
+        inside = (notes.step >= bars.starts[0]) & (notes.step < bars.starts[-1])
+        notes, shift = _transposed(notes.where(inside), held.band, row.shift)
+        bars = bars.transposed(shift)
+        if rng.random() < KEYLESS:
+            bars = dataclasses.replace(bars, key=np.full(len(bars), NO_KEY))
+        if rng.random() < ENDLESS:
+            bars = dataclasses.replace(bars, left=np.full(len(bars), LEFT - 1))
+        known, open_, end = _kept(bars, held.band, notes, kept, rng)
+        stream = written(bars, held.band, notes, known, begins=row.first == 0)
+        is_known = np.zeros(len(stream.note), bool)
+        is_known[stream.note >= 0] = known[stream.note[stream.note >= 0]]
+        stop = int(np.searchsorted(stream.step, end)) + 1 if end < bars.starts[-1] else len(stream.step)
+        return stream, is_known, open_, stop
+
+    def batch(self, rows: Sequence[Window], kept: float) -> tuple[Batch, float]:
+        """The rows as one batch of padded arrays (see `partimento.nets.recurrent`), and how many notes it charges."""
+        windows = []
+        for row in rows:
+            stream, known, open_, stop = self.window(row, kept)
+            windows.append((stream.cut(stop), known[:stop], open_))
+        length = -(-max(len(stream.step) for stream, _, _ in windows) // ROUND) * ROUND
+        tracks = max(stream.tracks.shape[1] for stream, _, _ in windows)
+        size = (len(windows), length)
+        first = windows[0][0]
+        out: Batch = {
+            "index": np.zeros((*size, first.index.shape[1]), np.int64),
+            "bits": np.zeros((*size, first.bits.shape[1]), bool),
+            "tracks": np.zeros((*size, tracks, len(TRACK_INDEX)), np.int64),
+            "track_ok": np.zeros((*size, tracks), bool),
+            "move_limit": np.zeros(size, np.int64), "pitch_limit": np.zeros(size, np.int64)}
+        names = ("move", "track", "pitch", "duration", "loudness")
+        out |= {name: np.full(size, -1, np.int64) for name in names}
+        units = 0
+        for b, (stream, known, open_) in enumerate(windows):
+            n, k = len(stream.step), stream.tracks.shape[1]
+            out["index"][b, :n], out["bits"][b, :n], out["tracks"][b, :n, :k] = stream.index, stream.bits, stream.tracks
+            choice, ok = _charged(stream, known, open_)
+            out["track_ok"][b, :n, :k] = ok
+            out["move_limit"][b, :n], out["pitch_limit"][b, :n] = stream.limit[:, 0], stream.limit[:, 2]
+            for stage, name in enumerate(names):
+                out[name][b, :n] = choice[:, stage]
+            units += int((choice[:, 3] >= 0).sum())
+        return out, float(units)
+
+
+def _transposed(notes: GridNotes, band: Band, shift: int) -> tuple[GridNotes, int]:
+    """The notes moved by as much of `shift` as leaves every pitch in 0..127; drums stay."""
+    pitched = ~band.drums[notes.track]
+    if not pitched.any():
+        return notes, shift
+    own = notes.pitch[pitched]
+    shift = int(np.clip(shift, -int(own.min()), 127 - int(own.max())))
+    moved = notes._replace(pitch=notes.pitch + shift * pitched)
+    return moved, shift
+
+
+def _kept(bars: Bars, band: Band, notes: GridNotes, share: float, rng: np.random.Generator) -> tuple[Bools, Bools, int]:
+    """Which notes are known ahead, which tracks are written, and the step where the writing stops."""
+    count, end = len(band.number), int(bars.starts[-1])
+    known, open_ = np.zeros(len(notes.step), bool), np.ones(count, bool)
+    if rng.random() >= share:
+        return known, open_, end
+    drawn, some = rng.random(), rng.random(count) < 0.5
+    way = next(name for name, below in _SHARES if drawn < below)
+    filled = np.unique(notes.track)
+    if not some[filled].any() or some[filled].all():
+        some = np.arange(count) == filled[int(rng.random() * len(filled))] if len(filled) else some
+    if way == HARMONIZE and len(filled) > 1:
+        return some[notes.track], ~some, end
+    if way == VARY:
+        return rng.random(len(notes.step)) < 0.2 + 0.6 * rng.random(), open_, end
+    if len(bars) > 1:
+        end = int(bars.starts[1 + int(rng.random() * (len(bars) - 1))])
+    known |= notes.step >= end
+    if len(filled) > 1 and rng.random() < 0.3:
+        known |= some[notes.track]
+        open_ = ~some
+    return known, open_, end
+
+
+def _charged(stream: Stream, known: Bools, open_: Bools) -> tuple[Ints, Bools]:
+    """The choices that are charged (−1: not), and bool[events, tracks] of what each might have chosen.
+
+    A known note is charged for what does not come before it; nothing else of it, and no pitch in a track that is kept.
+    """
+    choice = stream.choice.copy()
+    ok = np.arange(len(open_)) <= stream.limit[:, 1, None]
+    there = np.arange(len(open_)) == choice[:, 1, None]
+    ok &= open_ | (there & known[:, None])
+    choice[known, 3:] = -1
+    closed = known & ~open_[np.maximum(choice[:, 1], 0)]
+    choice[closed, 2] = -1
+    return choice, ok

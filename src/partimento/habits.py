@@ -1,0 +1,121 @@
+"""What pieces usually are: their meters, tempos, keys and bands, counted, and drawn where a wish leaves them open."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from partimento import features, theory
+from partimento.request import Request
+from partimento.sampling import draw
+from partimento.score import Score, Track
+
+KEPT = {"meter": 200, "tempo": 200, "key": 24, "tracks": 200, "span": 129 * 128}    # rows kept of each table
+USUAL_TEMPO = 50, 180               # quarter notes a minute that a piece may suggest
+USUAL_BARS = 16
+ALL_BUT = 0.05                      # share of the notes that lie below a usual span, and above it
+Tables = dict[str, Counter[Any]]
+Table = Mapping[str, Sequence[Sequence[Any]]]
+
+
+def count(tables: Tables, score: Score, key: tuple[int, int], tracks: Sequence[Track]) -> None:
+    """Count the facts of a piece; `key` is (semitones from C major's signature, 0 or 1 in minor)."""
+    meter = score.meters[0]
+    tables["meter"][f"{meter.numerator}/{meter.denominator}"] += 1
+    tempo = round(score.tempos[0].bpm)
+    if USUAL_TEMPO[0] <= tempo <= USUAL_TEMPO[1]:  # a file may begin with the tempo of its first fermata
+        tables["tempo"][tempo] += 1
+    tables["key"][key] += 1
+    tables["tracks"][tuple(_instrument(track) for track in tracks)] += 1
+
+
+def key_of(score: Score) -> tuple[int, int]:
+    """The key as `count` takes it: the one written, where the music keeps to it, else the one that is heard."""
+    if features.written_key_fits(score):
+        return features.shift_of(score.keys[0].fifths), int(score.keys[0].mode == "minor")
+    return features.heard_key(score) or (0, 0)
+
+
+def empty() -> Tables:
+    """Counters of nothing yet, one a table of `KEPT`."""
+    return {name: Counter() for name in KEPT}
+
+
+def add(tables: Tables, score: Score, key: tuple[int, int]) -> None:
+    """Count a piece: its facts, and in `span` the (program, pitch) of its pitched notes."""
+    filled = np.unique(score.track).tolist()
+    if all(score.tracks[i].is_drum for i in filled):
+        return                      # a drummer alone says nothing of what else a piece is made of
+    count(tables, score, key, [score.tracks[i] for i in filled])
+    for i in filled:
+        if not score.tracks[i].is_drum:
+            own = score.pitch[score.track == i].tolist()
+            tables["span"].update((score.tracks[i].program, pitch) for pitch in own)
+
+
+def plain(tables: Mapping[str, Counter[Any]], kept: Mapping[str, int]) -> dict[str, list[list[Any]]]:
+    """Counters as JSON-ready rows, the most frequent first, no more than `kept` of each.
+
+    >>> plain({"meter": Counter(["3/4", "4/4", "4/4"])}, {"meter": 5})
+    {'meter': [['4/4', 2], ['3/4', 1]]}
+    """
+    return {name: [[*(value if isinstance(value, tuple) else (value,)), seen]
+                   for value, seen in tables[name].most_common(kept[name])] for name in kept}
+
+
+def suggested(tables: Table, request: Request, rng: np.random.Generator) -> Request:
+    """The request with bars, meter, tempo, tracks and key that were left open drawn from the tables."""
+    changes: dict[str, Any] = {} if request.bars is not None else {"bars": USUAL_BARS}
+    for name in ("meter", "tempo", "tracks", "key"):
+        table = tables.get(name)
+        if not table:
+            continue
+        drawn = table[draw([row[-1] for row in table], rng.random())][:-1]
+        if getattr(request, name) in (None, ()):
+            changes[name] = _fact(name, drawn)
+    return request.replace(**{name: value for name, value in changes.items() if value is not None})
+
+
+def usual_ranges(tables: Table, request: Request) -> dict[str, str]:
+    """The ranges asked, and for every other pitched track where nearly all notes of its instrument lie."""
+    out = dict(request.ranges)
+    for track in theory.parse_tracks(request.tracks):
+        rows = [(pitch, seen) for program, pitch, seen in tables.get("span", ()) if program == track.program]
+        found = None if track.is_drum or track.name in out else usual_range(rows, track.program)
+        if found is not None:
+            out[track.name] = found
+    return out
+
+
+def usual_range(rows: Iterable[tuple[int, int]], program: int) -> str | None:
+    """Where nearly all notes lie, of (pitch, count) rows, as a range of a Request; None under an octave.
+
+    >>> usual_range([(60, 5), (62, 80), (76, 80), (79, 5)], 0)
+    'D4-E5'
+    """
+    rows = sorted(rows)
+    if not rows:
+        return None
+    below = np.cumsum([seen for _, seen in rows])
+    edges = [rows[int(np.searchsorted(below, share * below[-1]))][0] for share in (ALL_BUT, 1 - ALL_BUT)]
+    low, high = theory.instrument_range(program)
+    low, high = max(low, edges[0]), min(high, edges[1])
+    return f"{theory.pitch_name(low)}-{theory.pitch_name(high)}" if high - low >= 12 else None
+
+
+def _instrument(track: Track) -> str:
+    if track.is_drum:
+        return "drums"
+    return theory.INSTRUMENT_NAMES[track.program].lower() if track.program else "piano"
+
+
+def _fact(name: str, drawn: Sequence[Any]) -> Any:
+    if name == "key":
+        shift, mode = drawn
+        return theory.key_name((shift + (9 if mode else 0)) % 12, "minor" if mode else "major")
+    if name == "tracks":
+        return tuple(track.name for track in theory.parse_tracks(tuple(drawn)))
+    return float(drawn[0]) if name == "tempo" else drawn[0]

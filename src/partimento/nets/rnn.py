@@ -1,0 +1,97 @@
+"""How an rnn model learns: pieces to a library, a network as large as they can teach, and the training loop."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import math
+from collections.abc import Callable, Iterable, Mapping, Sized
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from partimento import network
+from partimento.events.library import Library
+from partimento.models.base import Model, Piece, Report
+from partimento.nets.loop import Plan, run
+from partimento.nets.recurrent import Recurrent
+from partimento.nets.task import Streams
+from partimento.network import Player, Shape
+from partimento.settings import config_to_json
+
+VALID_EVERY = 0.02          # of the planned steps
+EMA = 0.999
+PRESETS = ((5_000, 1, 96), (50_000, 1, 192), (400_000, 2, 256), (1 << 62, 2, 384))
+# up to so many notes: layers, width
+PASSES, FEWEST, MOST = 40, 300, 20_000      # over the corpus, in steps, where neither steps nor a budget is said
+
+
+class Learnt(NamedTuple):
+    """What a fit gave."""
+
+    shape: Shape
+    weights: dict[str, np.ndarray]
+    tables: dict[str, Any]
+    record: dict[str, Any]
+
+
+Snapshot = Callable[[Shape, Mapping[str, np.ndarray], Mapping[str, Any]], Model]
+
+
+def fit(config: Any, pieces: Iterable[Piece], valid: Iterable[Piece], *, seed: int, device: str, start: Player | None,
+        budget: float | None, keep: Path | None, report: Report | None, snapshot: Snapshot) -> Learnt:
+    """Train a network as an ``RnnConfig`` says, from `start` if there is one; `snapshot` makes a model of weights."""
+    total = len(pieces) if isinstance(pieces, Sized) else 0
+    library = Library.of(pieces, config.grid, config.keys, report, total)
+    held_out = [piece for piece in valid if len(piece.score)]
+    checked = Library.of(held_out, config.grid, config.keys) if held_out else None
+    events = len(library)
+    try:
+        shape = start.shape if start is not None else shape_for(config, len(library))
+        weights = start.arrays if start is not None else network.init(shape, seed)
+        net = Recurrent(shape, dropout=config.dropout)
+        net.load(weights)
+        steps = config.steps if config.steps is not None or budget is not None else steps_for(config, len(library))
+
+        task = Streams(net, library, checked, seed=seed, batch=config.batch, window=config.window, kept=config.kept,
+                       transpositions=config.transpositions,
+                       snapshot=lambda learnt: snapshot(shape, learnt, library.tables))
+        every = max(25, int((steps or 2_500) * VALID_EVERY))
+        plan = Plan(steps=steps, seconds=budget, lr=config.lr, warmup=min(100, (steps or 1000) // 10),
+                    ema=min(EMA, 1 - 10 / (steps or 1000)) if steps is None or steps > 20 else 0.0,
+                    micro=config.batch, valid_every=every, patience=config.patience, precision=config.precision,
+                    seed=seed)
+        done = run(task, plan, device=device, keep=keep, report=report,
+                   fingerprint=_fingerprint(config, shape, seed, library, weights))
+    finally:
+        library.close()
+        if checked is not None:
+            checked.close()
+    record = {"steps": done.step, "best step": done.best_step, "device": done.device, "precision": done.precision,
+              "curve": [[step, round(train, 4), None if held is None else round(held, 4)]
+                        for step, train, held in done.curve],
+              "notes": list(done.notes), "events": events}
+    return Learnt(shape, done.weights, library.tables, record)
+
+
+def shape_for(config: Any, events: int) -> Shape:
+    """The network for so many notes: as `config` says, and where it does not, as large as they can teach."""
+    layers, width = next((layers, width) for below, layers, width in PRESETS if events < below)
+    width = config.width or width
+    return Shape(cell=config.cell, layers=config.layers or layers, width=width, head=min(256, width),
+                 track=min(64, width))
+
+
+def steps_for(config: Any, events: int) -> int:
+    """How many steps read so many notes PASSES times."""
+    return int(np.clip(math.ceil(PASSES * events / (config.batch * config.window)), FEWEST, MOST))
+
+
+def _fingerprint(config: Any, shape: Shape, seed: int, library: Library, weights: Mapping[str, np.ndarray]) -> str:
+    """Names the music, the settings, the seed and the weights at the start."""
+    digest = hashlib.sha256(repr((sorted(config_to_json(config).items()), dataclasses.astuple(shape), seed)).encode())
+    digest.update(np.ascontiguousarray(library.table).tobytes())
+    for name in sorted(weights):
+        digest.update(np.ascontiguousarray(weights[name]).tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,107 @@
+"""The rnn family beyond its contract: what it learns, how it plays, what it refuses."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from partimento import checkpoint, generate
+from partimento.errors import ModelError
+from partimento.models.base import Piece
+from partimento.models.random import Random
+from partimento.models.rnn import Rnn
+from partimento.request import Blanks, Region, Request
+from partimento.sampling import generator
+from partimento.score import Score, Track
+from partimento.testing import small_corpus, song
+
+SMALL = {"layers": 1, "width": 40, "steps": 120, "batch": 8, "window": 96, "lr": 8e-3}
+
+
+@pytest.fixture(scope="module")
+def model():
+    pytest.importorskip("torch", reason="learning needs torch: pip install partimento[train]")
+    return Rnn(**SMALL).fit(small_corpus(), valid=small_corpus(62, 2), seed=3)
+
+
+def test_settings_are_refused_in_a_sentence():
+    for wrong, words in (({"cell": "lstn"}, "lstm"), ({"width": 2}, "width must lie in"), ({"kept": 2.0}, "kept"),
+                         ({"weights": "int4"}, "int8"), ({"precision": "half"}, "precision")):
+        with pytest.raises(ModelError, match=words):
+            Rnn(**wrong)
+
+
+def test_what_it_learnt_costs_fewer_bits_than_noise(model):
+    own = song(3)
+    noise = own.replace(pitch=(generator(1).random(len(own)) * 40 + 40).astype(int))
+    assert model.log_prob(own).bits_per_note < 0.7 * model.log_prob(noise).bits_per_note
+
+
+def test_a_kept_ending_is_heard_before_it_comes(model):
+    """Given what follows a blank, what really stood there is no less likely than without."""
+    scores = [song(seed) for seed in range(40, 48)]
+    alone = kept = 0.0
+    for score in scores:
+        half = int(score.bar_starts[4])
+        start = score.select(score.onset < half).replace(end=half)
+        alone += model.log_prob(start).nats
+        kept += model.log_prob(score, Blanks(tuple(Region(i, 0, half) for i in range(2)))).nats
+    assert kept > alone - 0.15 * abs(alone)
+
+
+def test_explain_names_the_chance_and_the_others(model):
+    score = song(2)
+    reason = model.explain(score, 5)
+    assert 0 < reason.probability <= 1
+    assert len(reason.alternatives) == 3
+    assert "choice" in reason.text
+    assert model.explain(score, len(score)) is None
+
+
+def test_going_on_from_a_model_begins_where_it_stood(model):
+    again = Rnn(**{**SMALL, "steps": 1, "lr": 1e-6}).fit(small_corpus(), start=model)
+    assert again.log_prob(song(4)).nats == pytest.approx(model.log_prob(song(4)).nats, rel=0.02)
+    with pytest.raises(ModelError, match="random"):
+        Rnn(**SMALL).fit(small_corpus(), start=Random())
+
+
+def test_nothing_to_learn_from_is_said():
+    pytest.importorskip("torch")
+    with pytest.raises(ModelError, match="at least one piece with notes"):
+        Rnn(**SMALL).fit([Piece(Score(end=960), "silence")])
+
+
+def test_playing_imports_no_torch(model, tmp_path):
+    path = tmp_path / "small.partimento"
+    checkpoint.save(model, path)
+    code = ("import sys\nfrom partimento import checkpoint, generate\nfrom partimento.request import Request\n"
+            "model = checkpoint.load(sys.argv[1]).model\n"
+            "print(len(generate.generate(Request(bars=2, seed=1), model)[0].score), 'torch' in sys.modules)")
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
+    notes, torch = done.stdout.split()
+    assert int(notes) > 0
+    assert torch == "False"
+
+
+def test_weights_in_the_file_are_those_that_play(model, tmp_path):
+    for how in ("bfloat16", "int8"):
+        other = Rnn(**{**SMALL, "steps": 20, "weights": how}).fit(small_corpus())
+        checkpoint.save(other, tmp_path / f"{how}.partimento")
+        back = checkpoint.load(tmp_path / f"{how}.partimento").model
+        assert back.log_prob(song(1)) == other.log_prob(song(1))
+
+
+def test_a_prompt_longer_than_the_window_is_read_from_its_end(model):
+    long = song(5, bars=60)
+    result = generate.generate(Request(verb="continue", bars=2, seed=2), model, source=long)[0]
+    assert result.new.any()
+    assert (result.score.onset[result.new] >= long.end).all()
+
+
+def test_a_page_of_many_tracks_and_ticks(model):
+    rng = generator(5)
+    rows = [(int(t), 1, 40 + int(rng.random() * 40), 64, int(rng.random() * 40)) for t in np.arange(0, 960, 2)]
+    busy = Score.from_rows(rows, end=1920, ticks_per_quarter=240, tracks=tuple(Track(f"t{i}", i) for i in range(40)))
+    result = generate.generate(Request(verb="infill", place="1", tracks=("t3",), seed=1), model, source=busy)[0]
+    assert (result.score.track[result.new] == 3).all()
