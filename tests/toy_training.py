@@ -99,7 +99,7 @@ def main(kind: str, out: Path) -> None:
     if kind == "pair":
         found = run(Toy(dropout=0), dataclasses.replace(PLAN, **PAIR), keep=kept)
     else:
-        way = dataclasses.replace(PLAN, steps=2_500, save_seconds=0.01, valid_every=50)
+        way = dataclasses.replace(PLAN, steps=2_500, save_seconds=0.0, valid_every=50)
         found = run(Toy(wait=0.001), way, keep=kept, report=tell)
     np.savez(out, **found.weights)
 

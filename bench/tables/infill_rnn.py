@@ -29,10 +29,10 @@ from partimento.network import Shape, init
 PROTOCOL = (
     "400 pieces of pop909 to learn from, 60 others to be measured on (whole songs apart). Windows of 128 events in "
     "which something is kept ahead: what follows some bar, whole tracks, or notes here and there. Charged are the "
-    "notes to be written, each stage renormalised over what does not pass the next kept note, loudness too. The same LSTM "
-    "(1 x 192), seed and steps in every row. `on the page`: each event is told the next kept pitch of its track, when "
-    "it comes, and what is kept here and soon. `from the right`: instead, a GRU of 128 units reads the kept notes from "
-    "the end backwards, and what it knows joins what the LSTM knows. `both`, and `neither`.")
+    "notes to be written, each stage renormalised over what does not pass the next kept note, loudness too. The same "
+    "LSTM (1 x 192), seed and steps in every row. `on the page`: each event is told the next kept pitch of its track, "
+    "when it comes, and what is kept here and soon. `from the right`: instead, a GRU of 128 units reads the kept "
+    "notes from the end backwards, and what it knows joins what the LSTM knows. `both`, and `neither`.")
 SETTINGS: dict[str, Any] = {"steps": 500, "batch": 16, "window": 128, "width": 192, "lr": 4e-3, "pieces": 400}
 ROWS = {"on the page": (True, False), "from the right": (False, True), "both": (True, True), "neither": (False, False)}
 BACK = 128

@@ -143,12 +143,18 @@ def train(music: Music, *, model: str | Model | None = None, out: str | os.PathL
     stopped = stopped_reading or watch.stopped
     notes += [*_notes(made, corpus, watch.stopped), *made.record().get("notes", ()),
               *(samples.notes() if samples else ())]
-    found = None if stopped or not first else likelihood(made, valid, notes=scored_notes, report=watch)
-    digest = None
-    if out is not None and first:
+
+    def save(found: Likelihood | None) -> str | None:
+        if out is None or not first:
+            return None
         record = _record(corpus, pieces, found, made, base, {"seed": seed, "stopped": stopped}, {
             "valid_share": valid_share, "input_meter": input_meter, "input_downbeat": input_downbeat, "budget": budget})
-        digest = checkpoint.save(made, out, record=record, ledger_lines=_ledger_lines(corpus, base))
+        return checkpoint.save(made, out, record=record, ledger_lines=_ledger_lines(corpus, base))
+
+    if made.resumes:
+        save(None)      # what took long to learn is safe before it is measured
+    found = None if stopped or not first else likelihood(made, valid, notes=scored_notes, report=watch)
+    digest = save(found)
     place = Path(out) if out is not None and first else None
     return TrainResult(made, place, digest, corpus, found, time.perf_counter() - began, stopped, tuple(notes))
 

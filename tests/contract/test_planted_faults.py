@@ -1,5 +1,6 @@
 """The suite must catch what goes wrong: each fault is planted on purpose, and the law named must break."""
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -9,6 +10,7 @@ from partimento import checkpoint, controls, formats, frame, generate
 from partimento.models.base import LogProb, Model
 from partimento.models.markov import Markov
 from partimento.models.random import Random
+from partimento.models.rnn import Rnn
 from partimento.request import Blanks, Result
 from partimento.score import Text
 from partimento.testing import check_model, small_corpus
@@ -246,13 +248,42 @@ def the_likelihood_has_learnt_nothing(monkeypatch):
     return Flat
 
 
+@fault("likelihood_sums_to_one")
+def rhythm_costs_nothing(monkeypatch):
+    class Free(Rnn):
+        def log_prob(self, score, blanks=None, request=None):
+            found = super().log_prob(score, blanks, request)
+            return dataclasses.replace(found, nats=found.nats - found.parts["rhythm"])
+    return Free
+
+
+@fault("resumed_is_uninterrupted")
+def going_on_forgets_the_moments(monkeypatch):
+    pytest.importorskip("torch")
+    from partimento.nets import keep
+
+    def forgetful(original, *args):
+        found = original(*args)
+        return found and (found[0], {name: array * (not name.startswith("mean/")) for name, array in found[1].items()})
+    wrap(monkeypatch, keep, "read", forgetful)
+    return Rnn
+
+
+def settings_for(kind):
+    """Settings that are not the defaults, and quick."""
+    if issubclass(kind, Rnn):
+        pytest.importorskip("torch")
+        return {"width": 24, "layers": 1, "steps": 40, "batch": 4, "window": 64, "precision": "float32"}
+    return {"order": 3} if issubclass(kind, Markov) else {"densities": (1.0, 3.0)}
+
+
 @pytest.mark.parametrize("name", FAULTS)
 def test_the_suite_catches(monkeypatch, name):
     plant, law = FAULTS[name]
     kind = plant(monkeypatch)
     assert issubclass(kind, Model)
     with pytest.raises(AssertionError, match=law):
-        check_model(kind, {"order": 3} if issubclass(kind, Markov) else {"densities": (1.0, 3.0)}, only=law)
+        check_model(kind, settings_for(kind), only=law)
 
 
 def test_there_are_faults_enough():

@@ -35,6 +35,7 @@ from partimento.nets.machine import (
 )
 
 TIMED_STEPS = 50                    # after so many, or half the time, a budget becomes a number of steps
+SAVING = 50                         # no more than this part of the time is spent on keeping the state
 REPORT_SECONDS = 0.2                # at least so long between two reports inside a step
 Stopped = Literal["", "steps", "patience", "report", "nan"]
 T = TypeVar("T")
@@ -68,7 +69,8 @@ class Plan:
     bounds the norm of the gradient (0: no bound); `ema` is the decay of the moving average of the weights (0: none),
     which is what is validated and kept; `micro` rows at once are in memory; validation comes every `valid_every` steps
     and at the end, and `patience` of them without gain end the run (0: never); `precision` auto is bfloat16 where the
-    device has it in hardware; the state is kept every `save_seconds`.
+    device has it in hardware; the state is kept every
+    `save_seconds`, or less often where keeping it would take more than one part in SAVING of the time.
     """
 
     steps: int | None = None
@@ -84,7 +86,7 @@ class Plan:
     patience: int = 0
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     seed: int = 0
-    save_seconds: float = 60.0
+    save_seconds: float = 1.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -161,6 +163,7 @@ class _Run:
         self.notes: list[str] = []
         self.loss: float | None = None                  # of the last step, nats a unit
         self.began = self.told = self.saved = time.perf_counter()
+        self.saving = 0.0                               # seconds that the last keeping of the state took
         self.before = 0.0                               # seconds of earlier runs
         self.validation = 0.0                           # seconds of the last validation
         self.validating = 0.0                           # seconds of all validations of this run
@@ -256,7 +259,8 @@ class _Run:
         self._validate_where_due()
         if self.at.steps is None and not self.stopped:
             self._plan_steps()
-        if self.path is not None and time.perf_counter() - self.saved >= self.plan.save_seconds:
+        due = max(self.plan.save_seconds, SAVING * self.saving)
+        if self.path is not None and time.perf_counter() - self.saved >= due:
             self._save()
         self._going(True)
 
@@ -379,7 +383,7 @@ class _Run:
 
     def _save(self) -> None:
         """Keep the state; where it cannot be written, training goes on and one note says so."""
-        self.saved = time.perf_counter()
+        self.saved = began = time.perf_counter()
         if self.path is None or not self.ranks.first:
             return
         self.at.seconds = self.before + self.saved - self.began
@@ -390,6 +394,7 @@ class _Run:
             note = f"the state of the training could not be kept at step {self.at.step}, and it went on: {error}"
             if not any(said.startswith("the state of the training") for said in self.notes):
                 self.notes.append(note)
+        self.saving = time.perf_counter() - began if self.plan.save_seconds else 0.0
 
     def _resume(self) -> None:
         """Go on from the state that was kept, if there is one; give every process what the first one has."""
