@@ -22,19 +22,18 @@ from jsb_markov import PROTOCOL as MARKOV_PROTOCOL
 from partimento.models.base import Piece, Progress
 from partimento.models.rnn import Rnn
 
-CORES = 4
 PROTOCOL = MARKOV_PROTOCOL.partition(" `augmented`")[0] + (
     " `augmented` hears each training piece in 12 keys; `plain` in its own. Weights are those best on the validation "
-    "pieces. Dropout 0.3. The likelihood is exact: each stage is renormalised over what is legal. The standard split "
+    "pieces. Two layers of 256 units, dropout 0.35 (plain 0.5). The likelihood is exact: each stage is renormalised over what is legal. The standard split "
     "leaks: `test clean` are the test pieces that share under half of their soprano interval 8-grams with any one "
     "training piece, `test leaked` the others.")
-SETTINGS: dict[str, Any] = {"grid": 4, "keys": False, "kept": 0.0, "window": 400, "layers": 2, "width": 320,
-                            "dropout": 0.3, "batch": 16, "lr": 3e-3, "patience": 0, "weights": "float32"}
+SETTINGS: dict[str, Any] = {"grid": 4, "keys": False, "kept": 0.0, "window": 400, "layers": 2, "width": 256,
+                            "dropout": 0.35, "batch": 16, "lr": 3e-3, "patience": 0, "weights": "float32"}
 ROWS: dict[str, dict[str, Any]] = {
-    "lstm, augmented": {"steps": 3000},
-    "gru, augmented": {"cell": "gru", "steps": 3000},
-    "tanh, augmented": {"cell": "tanh", "steps": 3000, "lr": 1e-3},
-    "lstm, plain": {"transpositions": 1, "dropout": 0.5, "steps": 1000},
+    "lstm, augmented": {"steps": 1800},
+    "gru, augmented": {"cell": "gru", "steps": 1500},
+    "tanh, augmented": {"cell": "tanh", "steps": 1500, "lr": 1e-3},
+    "lstm, plain": {"transpositions": 1, "dropout": 0.5, "steps": 800},
 }
 
 
