@@ -24,9 +24,9 @@ from partimento.models.rnn import Rnn
 
 PROTOCOL = MARKOV_PROTOCOL.partition(" `augmented`")[0] + (
     " `augmented` hears each training piece in 12 keys; `plain` in its own. Weights are those best on the validation "
-    "pieces. Two layers of 256 units, dropout 0.35 (plain 0.5). The likelihood is exact: each stage is renormalised over what is legal. The standard split "
-    "leaks: `test clean` are the test pieces that share under half of their soprano interval 8-grams with any one "
-    "training piece, `test leaked` the others.")
+    "pieces. Two layers of 256 units, dropout 0.35 (plain 0.5). The likelihood is exact: each stage is renormalised "
+    "over what is legal. The standard split leaks: `test clean` are the test pieces that share under half of their "
+    "soprano interval 8-grams with any one training piece, `test leaked` the others.")
 SETTINGS: dict[str, Any] = {"grid": 4, "keys": False, "kept": 0.0, "window": 400, "layers": 2, "width": 256,
                             "dropout": 0.35, "batch": 16, "lr": 3e-3, "patience": 0, "weights": "float32"}
 ROWS: dict[str, dict[str, Any]] = {

@@ -326,7 +326,8 @@ def _fault(score: Score, new: BoolArray, blanks: Blanks, loop: bool) -> str:
             return "repeated one bar"
     if _longest_run(np.where(long & ~_sounding(score, blanks.tracks()), 0, -1)) >= SILENT_BARS:
         return "fell silent"
-    return ""
+    empty = {r.track for r in blanks.regions if r.open == "all"} - set(score.track.tolist())
+    return "left a track silent" if empty and long.any() else ""
 
 
 def _one_note(score: Score, new: BoolArray, track: int) -> bool:
