@@ -172,7 +172,8 @@ def _one(request: Request, model: Model, source: Score | None) -> Result:
         found += _candidates(request, model, made, targets, [(4, retries)])
         retries += 1
     best = min(found, key=lambda c: (c.fault != "", c.broken, c.distance))  # the first of equals
-    return _result(request, made, best, targets, _told(best, found, retries, tries), retries)
+    told = (*_told(best, found, retries, tries), *model.remarks(made.around, made.blanks, request))
+    return _result(request, made, best, targets, told, retries)
 
 
 def _canvas(request: Request, model: Model, source: Score | None) -> tuple[Canvas, list[_Target]]:
@@ -208,7 +209,8 @@ def _stream(request: Request, model: Model, source: Score | None) -> Streaming:
                 moved += mended
                 yield score.select((score.onset >= start) & (score.onset < end))
         best = _candidate(score, new, moved, request, made, targets)
-        told = ("streamed: the first attempt as it came, without ranking or retries", *_told(best, [best], 0, 1))
+        told = ("streamed: the first attempt as it came, without ranking or retries", *_told(best, [best], 0, 1),
+                *model.remarks(around, made.blanks, request))
         return _result(request, made, best, targets, told, 0)
 
     return Streaming(request, numbers, bars())

@@ -130,6 +130,12 @@ def test_every_length_has_a_class_that_holds_it(length):
     assert round_one in lengths
 
 
+def test_one_note_is_a_stream_too():
+    _, walk, _, stream = watched(song(1).select(np.arange(1)), Blanks((Region(0, 0, 8 * 1920), Region(1, 0, 8 * 1920))))
+    assert len(walk.new) == 1
+    assert (stream.note == 0).sum() == 1
+
+
 def test_fields_fit_their_sizes():
     for score in (with_drums(case) for case in CASES):
         stream = watched(score, Blanks.everything(score))[3]

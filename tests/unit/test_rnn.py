@@ -84,6 +84,10 @@ def test_playing_imports_no_torch(model, tmp_path):
     assert torch == "False"
 
 
+def test_few_notes_are_said_to_be_few(model):
+    assert any("notes are few" in note for note in model.record()["notes"])
+
+
 def test_weights_in_the_file_are_those_that_play(model, tmp_path):
     for how in ("bfloat16", "int8"):
         other = Rnn(**{**SMALL, "steps": 20, "weights": how}).fit(small_corpus())
@@ -96,6 +100,7 @@ def test_a_prompt_longer_than_the_window_is_read_from_its_end(model):
     long = song(5, bars=60)
     result = generate.generate(Request(verb="continue", bars=2, seed=2), model, source=long)[0]
     assert result.new.any()
+    assert any("notes were heard, from bar" in note for note in result.notes)
     assert (result.score.onset[result.new] >= long.end).all()
 
 

@@ -104,7 +104,7 @@ class WeighingPen(Listening):
         length = min(max(end - step, lengths[0]), lengths[-1])
         total = 1 + STRAY * (len(lengths) - 1)
         self.nats["duration"] += float(np.log((1.0 if length == round_one else STRAY) / total))
-        return length
+        return int(length)
 
     def velocity(self, walk: Walk, kind: int) -> int:
         """The given velocity, any of its class as likely as another."""

@@ -115,7 +115,7 @@ class _Writing:
         self.tracks = np.zeros((count, len(band.number), len(TRACK_INDEX)), np.int64)
         self.drums = band.drums[notes.track] if len(notes.track) else np.zeros(0, bool)
         self.sound = notes.pitch + PITCHES * self.drums     # pitch fields tell drums apart
-        self.of = np.where(note >= 0, notes.track[note] if len(notes.track) else 0, -1)
+        self.of = np.where(note >= 0, notes.track[np.maximum(note, 0)] if len(notes.track) else 0, -1)
 
     def put(self, name: str, values: npt.ArrayLike, where: npt.NDArray[np.intp] | slice = slice(None)) -> None:
         self.index[where, COLUMN[name]] = values

@@ -144,6 +144,10 @@ class Model(ABC):
         the notes of `around` that are not pinned come back with other pitches.
         """
 
+    def remarks(self, around: Score, blanks: Blanks, request: Request) -> tuple[str, ...]:
+        """Sentences worth telling of how these blanks are filled, such as what of the page was not read."""
+        return ()
+
     def stream(self, around: Score, blanks: Blanks, request: Request, rng: Rng) -> Iterator[Score]:
         """The new notes bar by bar, as they are made: one Score for every bar of `around`, in order, empty ones too.
 

@@ -20,6 +20,7 @@ from partimento.nets.task import Streams
 from partimento.network import Player, Shape
 from partimento.settings import config_to_json
 
+FEW = 2_000                 # notes under which a network has little to learn from
 VALID_EVERY = 0.02          # of the planned steps
 EMA = 0.999
 PRESETS = ((5_000, 1, 96), (50_000, 1, 192), (400_000, 2, 256), (1 << 62, 2, 384))
@@ -68,10 +69,12 @@ def fit(config: Any, pieces: Iterable[Piece], valid: Iterable[Piece], *, seed: i
         library.close()
         if checked is not None:
             checked.close()
+    few = [f"{events:,} notes are few: even a network of {shape.layers} x {shape.width} learns them by heart more than "
+           "their style; give it more music, or take the markov family"] if events < FEW else []
     record = {"steps": done.step, "best step": done.best_step, "device": done.device, "precision": done.precision,
               "curve": [[step, round(train, 4), None if held is None else round(held, 4)]
                         for step, train, held in done.curve],
-              "notes": list(done.notes), "events": events}
+              "notes": [*few, *done.notes], "events": events}
     return Learnt(shape, done.weights, library.tables, record)
 
 

@@ -56,7 +56,7 @@ class RnnConfig:
     dropout: float = 0.1
     patience: int = 5
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    weights: Literal["float32", "bfloat16", "int8"] = "bfloat16"
+    weights: Literal["float32", "bfloat16", "int8"] = "int8"
 
     def __post_init__(self) -> None:
         Shape(cell=self.cell)       # refuses another cell
@@ -136,6 +136,14 @@ class Rnn(Model):
     def can(self, around: Score, blanks: Blanks, request: Request) -> str | None:
         """None, or that the model has not been fitted."""
         return None if self.fitted else "the rnn family must be fitted before it composes: train it on some music"
+
+    def remarks(self, around: Score, blanks: Blanks, request: Request) -> tuple[str, ...]:
+        """Says where the page holds more notes before the blank than are heard."""
+        page = self._page(around, blanks, request)
+        if not page.first_bar:
+            return ()
+        return (f"of what stands before, the last {page.ahead:,} notes were heard, from bar "
+                f"{around.bar_number(int(page.ticks[page.bars.starts[page.first_bar]]))} on",)
 
     def fill(self, around: Score, blanks: Blanks, request: Request, rngs: Sequence[Rng]) -> list[Score]:
         """One candidate a generator; see the contract. Each is played by itself, so none depends on those beside it."""
