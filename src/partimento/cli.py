@@ -64,10 +64,19 @@ _frame = _options(
     click.option("--meter", help="Meter, such as 3/4."),
     click.option("--tempo", type=float, help="Tempo in quarter notes a minute."),
 )
+
+
+def _downbeat(context: click.Context, option: click.Parameter, value: str | None) -> float | str | None:
+    from partimento.formats import parse_downbeat
+
+    return parse_downbeat(value)
+
+
 _input = _options(
     click.option("--input-meter", help="Read the bars of the input in this meter, such as 4/4; no note moves."),
-    click.option("--input-downbeat", type=float,
-                 help="Where a first beat of the input is, in quarter notes from its start; no note moves."),
+    click.option("--input-downbeat", metavar="QUARTERS|auto", callback=_downbeat,
+                 help="Where a first beat of the input is, in quarter notes from its start, or auto: found from the "
+                      "notes of each file; no note moves."),
     click.option("--max-notes", type=int, default=5_000_000, show_default=True, help="Refuse files of more notes."),
 )
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
@@ -250,7 +259,7 @@ def train(context: click.Context, /, folder: str, out: str | None, settings: Seq
 @_input
 @_json
 @click.option("--quiet", is_flag=True, help="No progress.")
-def inspect(path: str, licence: str | None, max_notes: int, input_meter: str | None, input_downbeat: float | None,
+def inspect(path: str, licence: str | None, max_notes: int, input_meter: str | None, input_downbeat: float | str | None,
             as_json: bool, quiet: bool) -> None:
     """What is in a file of music, a folder of it, or a checkpoint."""
     from partimento import checkpoint, data
@@ -271,7 +280,7 @@ def inspect(path: str, licence: str | None, max_notes: int, input_meter: str | N
 @click.option("--tempo", type=float, help="Another tempo for the whole piece, in quarter notes a minute.")
 @_input
 @_voice
-def convert(source: str, out: str, tempo: float | None, input_meter: str | None, input_downbeat: float | None,
+def convert(source: str, out: str, tempo: float | None, input_meter: str | None, input_downbeat: float | str | None,
             max_notes: int, as_json: bool, quiet: bool) -> None:
     """SOURCE (a file or a folder) as MIDI, with other bars or tempo.
 
@@ -300,7 +309,7 @@ def convert(source: str, out: str, tempo: float | None, input_meter: str | None,
 @_input
 @_voice
 def render(song: str, out: str, makes: str, soundfont: str | None, loop: bool, input_meter: str | None,
-           input_downbeat: float | None, max_notes: int, as_json: bool, quiet: bool) -> None:
+           input_downbeat: float | str | None, max_notes: int, as_json: bool, quiet: bool) -> None:
     """SONG as sound (wav, flac, ogg, mp3), picture (png, svg) or page."""
     from partimento import verbs
 

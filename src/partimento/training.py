@@ -79,7 +79,7 @@ def train(music: Music, *, model: str | Model | None = None, out: str | os.PathL
           settings: Mapping[str, Any] | None = None, valid: Sequence[Piece] = (), valid_share: float = 0.1,
           seed: int = 0, licence: str | None = None, source: str | None = None, group: Group = "auto",
           given_split: str | os.PathLike[str] | None = None, input_meter: str | None = None,
-          input_downbeat: float | None = None, workers: int | None = None, max_notes: int = DEFAULT_MAX_NOTES,
+          input_downbeat: float | str | None = None, workers: int | None = None, max_notes: int = DEFAULT_MAX_NOTES,
           device: str = "auto", start: str | os.PathLike[str] | Model | None = None, budget: float | None = None,
           hear: int | None = None, scored_notes: int = SCORED_NOTES, report: Report | None = None) -> TrainResult:
     """Fit a model on a folder, a file, a Corpus or pieces, and save it to `out` where that is given.
@@ -87,8 +87,8 @@ def train(music: Music, *, model: str | Model | None = None, out: str | os.PathL
     `model` is a family's name, ``package.module:Class``, or a model to fit [the family of `start`, else markov];
     `settings` are fields of its Config. `valid_share`, `seed`, `licence`, `source`, `group`, `given_split`, `workers`
     and `max_notes` are as in ``partimento.data.load``; where pieces are given, `valid` are those to check on.
-    `input_meter` and `input_downbeat` re-bar every piece of a folder. `device` (auto, cpu, cuda, cuda:1, mps) and
-    `budget` (seconds) go to `fit`.
+    `input_meter` and `input_downbeat` (``auto``: found in each) re-bar every piece of a folder. `device` (auto, cpu,
+    cuda, cuda:1, mps) and `budget` (seconds) go to `fit`.
 
     `start` is a checkpoint, or a fitted model, to go on from: its settings hold where `settings` say nothing, and its
     ledger and licences are carried on. `hear` writes a piece of 8 bars every so many steps into a folder beside `out`.

@@ -4,8 +4,9 @@
 `tracks` (names, in a list or with commas between), `chords` (``Am F C G``, one a bar), `ranges`
 (``{"violin": "G3-E6"}``). Aims: `targets` (``{"density": 6}``; see ``partimento.controls.CONTROLS``), of `tries`
 attempts the nearest. `model` is as in `choose_model`; `seed` is drawn where None; `count` is how many candidates to
-compose; `input_meter` and `input_downbeat` re-bar the music as in ``partimento.formats.rebar``. RequestError where a
-wish cannot be met, ModelError where the model cannot do it, ReadError where the music cannot be read.
+compose; `input_meter` and `input_downbeat` (quarter notes or ``auto``) re-bar the music as in
+``partimento.formats.rebar``. RequestError where a wish cannot be met, ModelError where the model cannot do it,
+ReadError where the music cannot be read.
 """
 
 from __future__ import annotations
@@ -80,7 +81,7 @@ def continue_(music: Music, *, model: Model | str = "markov", bars: int | None =
               chords: str | None = None, ranges: Mapping[str, str] | None = None,
               targets: Mapping[str, float] | None = None, temperature: float | None = None, top_p: float | None = None,
               tries: int | None = None, seed: int | None = None, count: int = 1, input_meter: str | None = None,
-              input_downbeat: float | None = None, max_notes: int = formats.DEFAULT_MAX_NOTES) -> list[Result]:
+              input_downbeat: float | str | None = None, max_notes: int = formats.DEFAULT_MAX_NOTES) -> list[Result]:
     """The piece with `bars` more bars; a part-filled last bar is completed first. `tracks`: only these go on.
 
     >>> song = compose(model="random", bars=4, seed=1)[0].score
@@ -98,7 +99,7 @@ def infill(music: Music, *, bars: str, model: Model | str = "markov", tracks: st
            ranges: Mapping[str, str] | None = None, targets: Mapping[str, float] | None = None,
            temperature: float | None = None, top_p: float | None = None, tries: int | None = None,
            seed: int | None = None, count: int = 1, input_meter: str | None = None,
-           input_downbeat: float | None = None, max_notes: int = formats.DEFAULT_MAX_NOTES) -> list[Result]:
+           input_downbeat: float | str | None = None, max_notes: int = formats.DEFAULT_MAX_NOTES) -> list[Result]:
     """The piece with the place `bars` (``5-8``, ``5.3-8``) written anew in `tracks`; open ``pitch``: rhythm stays.
 
     >>> song = compose(model="random", bars=4, seed=1)[0].score
@@ -116,7 +117,7 @@ def harmonize(music: Music, *, model: Model | str = "markov", tracks: str | Sequ
               key: str | None = None, chords: str | None = None, ranges: Mapping[str, str] | None = None,
               targets: Mapping[str, float] | None = None, temperature: float | None = None, top_p: float | None = None,
               tries: int | None = None, seed: int | None = None, count: int = 1, input_meter: str | None = None,
-              input_downbeat: float | None = None, max_notes: int = formats.DEFAULT_MAX_NOTES) -> list[Result]:
+              input_downbeat: float | str | None = None, max_notes: int = formats.DEFAULT_MAX_NOTES) -> list[Result]:
     """The melody with `tracks` added to it (a track that is there already is written anew).
 
     >>> song = compose(model="random", bars=2, tracks="flute", seed=1)[0].score
@@ -133,7 +134,7 @@ def vary(music: Music, *, strength: float = 0.5, model: Model | str = "markov", 
          ranges: Mapping[str, str] | None = None, targets: Mapping[str, float] | None = None,
          temperature: float | None = None, top_p: float | None = None, tries: int | None = None,
          seed: int | None = None, count: int = 1, input_meter: str | None = None,
-         input_downbeat: float | None = None, max_notes: int = formats.DEFAULT_MAX_NOTES) -> list[Result]:
+         input_downbeat: float | str | None = None, max_notes: int = formats.DEFAULT_MAX_NOTES) -> list[Result]:
     """The piece with a share `strength` (0–1) of its notes let go and written anew; 0 is the input.
 
     >>> song = compose(model="random", bars=2, seed=1)[0].score
@@ -151,7 +152,7 @@ def stream(music: Music | None = None, *, verb: str = "compose", model: Model | 
            tracks: str | Sequence[str] = (), chords: str | None = None, ranges: Mapping[str, str] | None = None,
            targets: Mapping[str, float] | None = None, open: str = "all", strength: float | None = None,
            loop: bool = False, temperature: float | None = None, top_p: float | None = None, seed: int | None = None,
-           index: int = 0, input_meter: str | None = None, input_downbeat: float | None = None,
+           index: int = 0, input_meter: str | None = None, input_downbeat: float | str | None = None,
            max_notes: int = formats.DEFAULT_MAX_NOTES) -> generate.Streaming:
     """The bars of a new piece one by one as they are made, then its Result: any verb, with the arguments it takes.
 
@@ -187,7 +188,7 @@ def replay(music: Music, *, model: Model | str | None = None) -> Result:
     return generate.remake(request, chosen.model)
 
 
-def load(music: Music, input_meter: str | None = None, input_downbeat: float | None = None,
+def load(music: Music, input_meter: str | None = None, input_downbeat: float | str | None = None,
          max_notes: int = formats.DEFAULT_MAX_NOTES) -> Score:
     """A Score, or the music of a file, re-barred when its bars are not what the file says."""
     score = music if isinstance(music, Score) else formats.read(Path(music), max_notes=max_notes)
@@ -255,7 +256,7 @@ def format_of(out: str | os.PathLike[str]) -> str | None:
 
 def render(music: Music, out: str | os.PathLike[str] = ".", *, makes: str | Sequence[str] = ("wav", "png"),
            soundfont: str | None = None, loop: bool = False, input_meter: str | None = None,
-           input_downbeat: float | None = None, max_notes: int = formats.DEFAULT_MAX_NOTES) -> list[Path]:
+           input_downbeat: float | str | None = None, max_notes: int = formats.DEFAULT_MAX_NOTES) -> list[Path]:
     """The files written: a piece as sound (.wav .flac .ogg .mp3), picture (.png .svg) or page (.html).
 
     `out` is such a file, or a folder that gets a file for every format of `makes`, named as the music is. `loop`:
@@ -292,7 +293,7 @@ class Converted(NamedTuple):
 
 
 def convert(source: str | os.PathLike[str], out: str | os.PathLike[str], *, tempo: float | None = None,
-            input_meter: str | None = None, input_downbeat: float | None = None,
+            input_meter: str | None = None, input_downbeat: float | str | None = None,
             max_notes: int = formats.DEFAULT_MAX_NOTES,
             report: Report | None = None) -> Converted:
     """What was written and what skipped: a file, or all music in a folder, as MIDI, re-barred or at another tempo.

@@ -62,6 +62,8 @@ def test_explain_names_the_chance_and_the_others(model):
 def test_going_on_from_a_model_begins_where_it_stood(model):
     again = Rnn(**{**SMALL, "steps": 1, "lr": 1e-6}).fit(small_corpus(), start=model)
     assert again.log_prob(song(4)).nats == pytest.approx(model.log_prob(song(4)).nats, rel=0.02)
+    with pytest.raises(ModelError, match="width must be that of the model to go on from"):
+        Rnn(**{**SMALL, "width": 24}).fit(small_corpus(), start=model)
     with pytest.raises(ModelError, match="random"):
         Rnn(**SMALL).fit(small_corpus(), start=Random())
 

@@ -201,17 +201,17 @@ def load(path: str | os.PathLike[str], *, valid_share: float = 0.1, seed: int = 
     return corpus
 
 
-def rebarring(meter: str | None, downbeat: float | None = None) -> Change | None:
+def rebarring(meter: str | None, downbeat: float | str | None = None) -> Change | None:
     """What to give `load` as `change` so that every piece is re-barred (see ``formats.rebar``); None for nothing said.
 
-    `meter` is as ``3/4``; `downbeat` is the place of a first beat in quarter notes.
+    `meter` is as ``3/4``; `downbeat` is the place of a first beat in quarter notes, or ``auto``: found in each piece.
     """
     if meter is None and downbeat is None:
         return None
-    from partimento.formats import rebar
+    from partimento.formats import parse_downbeat, rebar
 
-    said = parse_meter(meter) if meter else None
-    return lambda score: rebar(score, said, downbeat)
+    said, place = parse_meter(meter) if meter else None, parse_downbeat(downbeat)
+    return lambda score: rebar(score, said, place)
 
 
 def _workers(count: int, size: int) -> int:

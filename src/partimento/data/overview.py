@@ -25,7 +25,7 @@ SHOWN = 12
 
 
 def inspect(path: str | os.PathLike[str], *, licence: str | None = None, max_notes: int = DEFAULT_MAX_NOTES,
-            input_meter: str | None = None, input_downbeat: float | None = None, workers: int | None = None,
+            input_meter: str | None = None, input_downbeat: float | str | None = None, workers: int | None = None,
             progress: Report | None = None) -> dict[str, Any]:
     """What a file or a folder of music holds: `inspect_file` or `inspect_folder`, by what `path` is."""
     change = rebarring(input_meter, input_downbeat)

@@ -9,13 +9,13 @@ from partimento.errors import PartimentoError, ReadError, WriteError, nearest
 from partimento.formats import files, midi
 from partimento.formats.midi import parse
 from partimento.formats.reading import DEFAULT_MAX_NOTES, Reading
-from partimento.formats.rebar import frame_notices, rebar
+from partimento.formats.rebar import frame_notices, parse_downbeat, rebar
 from partimento.score import Score
 
 SUFFIXES = midi.SUFFIXES
 
-__all__ = ["DEFAULT_MAX_NOTES", "SUFFIXES", "Reading", "frame_notices", "keep", "parse", "read", "read_fast",
-           "read_report", "rebar", "to_bytes", "write"]
+__all__ = ["DEFAULT_MAX_NOTES", "SUFFIXES", "Reading", "frame_notices", "keep", "parse", "parse_downbeat", "read",
+           "read_fast", "read_report", "rebar", "to_bytes", "write"]
 
 
 def read(path: str | os.PathLike[str], *, max_notes: int = DEFAULT_MAX_NOTES) -> Score:

@@ -7,6 +7,8 @@ import math
 import numpy as np
 
 from partimento.errors import RequestError
+from partimento.formats.downbeat import downbeat as find_downbeat
+from partimento.formats.downbeat import first_meter
 from partimento.score import MAX_BARS, Meter, Score
 
 _FEWEST_ONSETS, _MOST_ONSETS = 32, 100_000
@@ -14,22 +16,29 @@ _LOOSE = 0.35          # how far onsets gather on a grid (0 not at all, 1 exactl
 _TIGHT = 0.9
 
 
-def rebar(score: Score, meter: tuple[int, int] | None, downbeat: float | None = None) -> Score:
+def rebar(score: Score, meter: tuple[int, int] | None, downbeat: float | str | None = None) -> Score:
     """Return the Score with other bars and the same notes: one `meter` from the start, bars counted from `downbeat`.
 
     `downbeat` is the time of a first beat of a bar in quarter notes from the start of the file, fractions allowed;
     what comes before the first whole bar is a partial bar, numbered 0. `meter` None keeps the meter of the start and
     the later changes of it. RequestError when the meter is none or the downbeat lies outside the piece.
 
+    The downbeat ``auto`` is found from the notes (see ``formats.downbeat``). With `meter` None it is looked for in
+    the file's own meter, or in 4/4 where that has a single beat, which no musician hears as one; a file whose meter
+    changes on the way knows where its bars are and comes back as it is.
+
     >>> s = Score(onset=[0, 480], duration=[480, 1920], pitch=[60, 64], velocity=[80, 80], track=[0, 0])
     >>> t = rebar(s, (2, 4), 1)
     >>> t.bar_starts.tolist(), t.has_pickup
     ([0, 480, 1440, 2400], True)
     """
+    downbeat = parse_downbeat(downbeat)
     numerator, denominator = meter if meter is not None else score.meters[0][1:]
     if not (1 <= numerator <= 255 and denominator in (1, 2, 4, 8, 16, 32, 64, 128)):
         raise RequestError(f"a meter must be a count of 1 to 255 over a power of two, like 3/4 or 6/8; got "
                            f"{numerator}/{denominator}")
+    if isinstance(downbeat, str):
+        return _rebar_found(score, meter)
     meters = [Meter(0, numerator, denominator)]
     later = [] if meter is not None else list(score.meters[1:])
     if downbeat is not None:
@@ -43,12 +52,40 @@ def rebar(score: Score, meter: tuple[int, int] | None, downbeat: float | None = 
     return score.replace(meters=(*meters, *later))
 
 
+def _rebar_found(score: Score, meter: tuple[int, int] | None) -> Score:
+    """`rebar` from the downbeat that is found; the Score itself where its bars are right already."""
+    own = first_meter(score)
+    steady = own == score.meters[-1]
+    if meter is None and not steady:
+        return score
+    numerator, denominator = meter or (own[1:] if own.numerator > 1 else (4, 4))
+    found = min(find_downbeat(score, numerator, denominator), score.end / score.ticks_per_quarter)
+    if steady and own == (round(found * score.ticks_per_quarter), numerator, denominator):
+        return score
+    return rebar(score, (numerator, denominator), found)
+
+
+def parse_downbeat(downbeat: float | str | None) -> float | str | None:
+    """Return the quarter notes that are said, or ``auto``, or None where nothing is; RequestError for other words.
+
+    >>> parse_downbeat("1.5"), parse_downbeat("auto")
+    (1.5, 'auto')
+    """
+    if downbeat is None or downbeat == "auto":
+        return downbeat
+    try:
+        return float(downbeat)
+    except ValueError:
+        raise RequestError("the first downbeat must be a number of quarter notes from the start, or auto; "
+                           f"got {downbeat!r}") from None
+
+
 def frame_notices(score: Score) -> list[str]:
     """Return one sentence for each thing about bars and beats that looks wrong, with what to type.
 
     >>> s = Score(onset=[0], duration=[1920], pitch=[60], velocity=[80], track=[0], meters=(Meter(0, 1, 4),))
     >>> frame_notices(s)
-    ['every bar is one beat long (1/4), which is seldom meant: say the real meter, as --input-meter 4/4']
+    ['every bar is one beat long (1/4), which is seldom meant: say --input-meter 4/4 --input-downbeat auto']
     """
     notices = []
     beats = score.end / score.ticks_per_quarter
@@ -63,8 +100,8 @@ def frame_notices(score: Score) -> list[str]:
     one_beat = sum(stop - m.tick for m, stop in spans if m.numerator == 1 and m.denominator > 1 and stop > m.tick)
     if score.end and one_beat > score.end / 2:
         m = next(m for m in score.meters if m.numerator == 1 and m.denominator > 1)
-        notices.append(f"every bar is one beat long ({m.numerator}/{m.denominator}), which is seldom meant: say the "
-                       "real meter, as --input-meter 4/4")
+        notices.append(f"every bar is one beat long ({m.numerator}/{m.denominator}), which is seldom meant: say "
+                       "--input-meter 4/4 --input-downbeat auto")
     notices += _grid_notices(score)
     return notices
 

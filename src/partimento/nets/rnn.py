@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from partimento import network
+from partimento.errors import ModelError
 from partimento.events.library import Library
 from partimento.models.base import Model, Piece, Report
 from partimento.nets.loop import Plan, run
@@ -21,6 +22,7 @@ from partimento.network import Player, Shape
 from partimento.settings import config_to_json
 
 FEW = 2_000                 # notes under which a network has little to learn from
+RATES = {"lstm": 4e-3, "gru": 3e-3, "tanh": 1e-3}
 VALID_EVERY = 0.02          # of the planned steps
 EMA = 0.999
 PRESETS = ((5_000, 1, 96), (50_000, 1, 192), (400_000, 2, 256), (1 << 62, 2, 384))
@@ -43,6 +45,11 @@ Snapshot = Callable[[Shape, Mapping[str, np.ndarray], Mapping[str, Any]], Model]
 def fit(config: Any, pieces: Iterable[Piece], valid: Iterable[Piece], *, seed: int, device: str, start: Player | None,
         budget: float | None, keep: Path | None, report: Report | None, snapshot: Snapshot) -> Learnt:
     """Train a network as an ``RnnConfig`` says, from `start` if there is one; `snapshot` makes a model of weights."""
+    for name in ("cell", "layers", "width"):
+        wish, has = getattr(config, name), getattr(start.shape, name) if start is not None else None
+        if has is not None and wish not in (None, has):
+            raise ModelError(f"{name} must be that of the model to go on from ({has}); got {wish}: leave it out, or "
+                             "train from nothing")
     total = len(pieces) if isinstance(pieces, Sized) else 0
     library = Library.of(pieces, config.grid, config.keys, report, total)
     held_out = [piece for piece in valid if len(piece.score)]
@@ -59,7 +66,8 @@ def fit(config: Any, pieces: Iterable[Piece], valid: Iterable[Piece], *, seed: i
                        transpositions=config.transpositions,
                        snapshot=lambda learnt: snapshot(shape, learnt, library.tables))
         every = max(25, int((steps or 2_500) * VALID_EVERY))
-        plan = Plan(steps=steps, seconds=budget, lr=config.lr, warmup=min(100, (steps or 1000) // 10),
+        plan = Plan(steps=steps, seconds=budget, lr=config.lr or RATES[config.cell],
+                    warmup=min(100, (steps or 1000) // 10),
                     ema=min(EMA, 1 - 10 / (steps or 1000)) if steps is None or steps > 20 else 0.0,
                     micro=config.batch, valid_every=every, patience=config.patience, precision=config.precision,
                     seed=seed)

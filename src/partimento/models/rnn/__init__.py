@@ -38,21 +38,21 @@ class RnnConfig:
     quarter. `window`: events that are read at once, and history that is heard when playing. `transpositions`: in how
     many keys each piece is heard; `keys`: whether it is told the key. `kept`: in what share of the windows something
     is known ahead, as when infilling. `steps`: of training (None: by the corpus, or the budget), each of `batch`
-    windows, at the rate `lr` with `dropout`; `patience`: validations without gain before it ends (0: never).
-    `precision` of training; `weights`: how they are saved.
+    windows, at the rate `lr` (None: what suits the cell) with `dropout`; `patience`: validations without gain before
+    it ends (0: never). `precision` of training; `weights`: how they are saved.
     """
 
     cell: Literal["tanh", "lstm", "gru"] = "lstm"
     layers: int | None = None
     width: int | None = None
     grid: int = 12
-    window: int = 256
+    window: int = 128
     transpositions: int = 12
     keys: bool = True
     kept: float = 0.5
     steps: int | None = None
     batch: int = 16
-    lr: float = 2e-3
+    lr: float | None = None
     dropout: float = 0.1
     patience: int = 5
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
