@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,14 @@ settings.register_profile("default", _default)
 settings.register_profile("ci", _default, derandomize=True, database=None)
 settings.register_profile("deep", _default, max_examples=500)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "default"))
+
+_no_torch = importlib.util.find_spec("torch") is None
+collect_ignore = ["unit/test_keep.py", "unit/test_loop.py"] if _no_torch else []
+
+
+def pytest_report_header() -> str | None:
+    """Say what is left out."""
+    return "without torch the tests of training are left out: pip install partimento[train]" if _no_torch else None
 
 
 @pytest.fixture(scope="session")
