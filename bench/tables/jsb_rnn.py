@@ -30,10 +30,10 @@ PROTOCOL = MARKOV_PROTOCOL.partition(" `augmented`")[0] + (
 SETTINGS: dict[str, Any] = {"grid": 4, "keys": False, "kept": 0.0, "window": 400, "layers": 2, "width": 256,
                             "dropout": 0.35, "batch": 16, "lr": 3e-3, "patience": 0, "weights": "float32"}
 ROWS: dict[str, dict[str, Any]] = {
-    "lstm, augmented": {"steps": 1800},
+    "lstm, augmented": {"cell": "lstm", "steps": 1800},
     "gru, augmented": {"cell": "gru", "steps": 1500},
     "tanh, augmented": {"cell": "tanh", "steps": 1500, "lr": 1e-3},
-    "lstm, plain": {"transpositions": 1, "dropout": 0.5, "steps": 800},
+    "gru, plain": {"cell": "gru", "transpositions": 1, "dropout": 0.5, "steps": 800},
 }
 
 

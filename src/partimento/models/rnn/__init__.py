@@ -42,7 +42,7 @@ class RnnConfig:
     it ends (0: never). `precision` of training; `weights`: how they are saved.
     """
 
-    cell: Literal["tanh", "lstm", "gru"] = "lstm"
+    cell: Literal["tanh", "lstm", "gru"] = "gru"
     layers: int | None = None
     width: int | None = None
     grid: int = 12
@@ -74,7 +74,7 @@ class RnnConfig:
 class Rnn(Model):
     """A recurrent network over events, exact in likelihood; training needs torch, playing does not.
 
-    >>> Rnn(cell="gru").fitted
+    >>> Rnn(cell="lstm").fitted
     False
     """
 
