@@ -1,5 +1,7 @@
 """The rnn family beyond its contract: what it learns, how it plays, what it refuses."""
 
+import dataclasses
+import itertools
 import subprocess
 import sys
 
@@ -11,9 +13,10 @@ from partimento.errors import ModelError
 from partimento.models.base import Piece
 from partimento.models.random import Random
 from partimento.models.rnn import Rnn
+from partimento.network import Shape, init
 from partimento.request import Blanks, Region, Request
 from partimento.sampling import generator
-from partimento.score import Score, Track
+from partimento.score import Meter, Score, Track
 from partimento.testing import small_corpus, song
 
 SMALL = {"layers": 1, "width": 40, "steps": 120, "batch": 8, "window": 96, "lr": 8e-3}
@@ -112,3 +115,59 @@ def test_a_page_of_many_tracks_and_ticks(model):
     busy = Score.from_rows(rows, end=1920, ticks_per_quarter=240, tracks=tuple(Track(f"t{i}", i) for i in range(40)))
     result = generate.generate(Request(verb="infill", place="1", tracks=("t3",), seed=1), model, source=busy)[0]
     assert (result.score.track[result.new] == 3).all()
+
+
+def untrained(**settings):
+    """A network that has learnt nothing, and is none the less exact."""
+    shape = Shape(layers=1, width=16, head=16, track=8)
+    arrays = {name: array * 5 for name, array in init(shape, 1).items()}
+    return Rnn(**settings).restore({"shape": dataclasses.asdict(shape), "tables": {}}, arrays)
+
+
+def contents(kept, cells, end):
+    """Every way to put notes of a beat and more into (tick, pitch, track) cells beside what is kept."""
+    for there in itertools.product((False, True), repeat=len(cells)):
+        notes = [cell for cell, yes in zip(cells, there, strict=True) if yes]
+        stops = []
+        for tick, pitch, track in notes:
+            later = [t for t, p, k in notes if (p, k) == (pitch, track) and t > tick]
+            same = (kept.pitch == pitch) & (kept.track == track) & (kept.onset > tick)
+            stops.append(range(480, min([end, *later, *kept.onset[same].tolist()]) - tick + 1, 480))
+        for lengths in itertools.product(*stops):
+            rows = [(t, d, p, 64, k) for (t, p, k), d in zip(notes, lengths, strict=True)]
+            yield kept.with_notes_of(kept.with_rows(rows))
+
+
+@pytest.mark.parametrize(("rows", "pinned", "blank"), [
+    ([(0, 480, 64, 80, 0), (480, 480, 65, 80, 0)], (), (1,)),                   # under a melody
+    ([(0, 960, 60, 80, 1)], (), (0,)),                                          # over a bass
+    ([(480, 480, 60, 80, 0)], (0,), (0,)),                                      # a note in the midst that stays
+    ([(0, 480, 61, 80, 0), (480, 480, 61, 80, 1)], (0, 1), (0, 1)),             # one in each of two tracks
+])
+def test_all_contents_of_a_blank_sum_to_one(rows, pinned, blank):
+    model = untrained(grid=1)
+    base = Score(end=960, ticks_per_quarter=480, meters=(Meter(0, 2, 4),), tracks=(Track("flute", 73), Track("piano")))
+    kept = base.with_rows(rows)
+    regions = tuple(Region(track, 0, 960) for track in blank)
+    sounding = {(t, int(kept.pitch[i]), int(kept.track[i])) for i in range(len(kept)) for t in (0, 480)
+                if kept.onset[i] <= t < kept.offset[i]}
+    cells = [(t, p, k) for t in (0, 480) for p in (60, 61) for k in blank if (t, p, k) not in sounding]
+    request, total = Request(ranges={"flute": "C4-C#4", "piano": "C4-C#4"}), 0.0
+    stays = {tuple(row) for row in kept.notes().tolist()}
+    for score in contents(kept, cells, 960):
+        pins = tuple(i for i, row in enumerate(score.notes().tolist()) if tuple(row) in stays) if pinned else ()
+        total += float(np.exp(model.log_prob(score, Blanks(regions, pins), request).nats))
+    assert total == pytest.approx(1, abs=1e-5)
+
+
+def test_pitches_alone_sum_to_one():
+    model = untrained(grid=1)
+    base = Score.from_rows([(0, 480, 60, 80, 0), (0, 480, 62, 80, 0), (480, 480, 61, 80, 0)], end=960,
+                           meters=(Meter(0, 2, 4),), tracks=(Track("piano"),))
+    blanks, request = Blanks((Region(0, 0, 960, "pitch"),)), Request(ranges={"piano": "C4-D4"})
+    total = 0.0
+    for low, high in ((60, 61), (60, 62), (61, 62)):
+        for last in (60, 61, 62):
+            score = base.with_rows([(0, 480, low, 80, 0), (0, 480, high, 80, 0), (480, 480, last, 80, 0)])
+            total += float(np.exp(model.log_prob(score, blanks, request).nats))
+    assert total == pytest.approx(1, abs=1e-5)
