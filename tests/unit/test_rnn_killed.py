@@ -13,8 +13,8 @@ from partimento import checkpoint, formats
 from partimento.testing import small_corpus
 
 pytest.importorskip("torch", reason="learning needs torch: pip install partimento[train]")
-SETTINGS = ["--set", "width=32", "--set", "layers=1", "--set", "batch=8", "--set", "window=64", "--set", "lr=0.005",
-            "--set", "weights=float32", "--set", "precision=float32"]
+SETTINGS = ["--set", "width=32", "--set", "layers=1", "--set", "batch=8", "--set", "window=64",
+            "--set", "lr=0.001", "--set", "weights=float32", "--set", "precision=float32"]
 
 
 @pytest.fixture(scope="module")
@@ -59,8 +59,8 @@ def test_killed_ten_times_the_same_command_ends_in_the_same_bytes(folder, tmp_pa
 @pytest.mark.slow
 def test_two_processes_under_torchrun_learn_what_one_learns(folder, tmp_path):
     one, two = tmp_path / "one.partimento", tmp_path / "two.partimento"
-    ended(command(folder, one, 30, "--set", "dropout=0", "--set", "lr=0.001"))
+    ended(command(folder, one, 30, "--set", "dropout=0"))
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    ended(command(folder, two, 30, "--set", "dropout=0", "--set", "lr=0.001", launcher=launcher))
+    ended(command(folder, two, 30, "--set", "dropout=0", launcher=launcher))
     first, second = (checkpoint.load(path).model.player.arrays for path in (one, two))
     assert max(float(np.abs(first[name] - second[name]).max()) for name in first) < 1e-5
