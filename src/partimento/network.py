@@ -27,7 +27,6 @@ from partimento.sampling import generator
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
 Arrays = dict[str, Floats]
 Precision = Literal["float32", "bfloat16", "int8"]
 
@@ -256,7 +255,7 @@ def _stage(arrays: Mapping[str, Floats], stage: str) -> _Stage:
 
 
 class Player:
-    """A network that plays: one event at a time from a state, or a whole stream at once; float32 throughout.
+    """A network that plays, one event at a time from a state; float32 throughout.
 
     A state is float32[layers, 2 (LSTM) or 1, width]; it is never changed, so several pieces may go on from one.
     `arrays` are the weights by name.
@@ -319,44 +318,6 @@ class Player:
         units += query
         found: Floats = np.dot(np.maximum(units, zeros, out=units), out)
         return found
-
-    def sequence(self, index: Ints, bits: Bools, tracks: Ints) -> Arrays:
-        """What each event's choices were made from, had the network written this stream: raw logits by stage.
-
-        `index` int[T, INDEX], `bits` bool[T, BITS], `tracks` int[T, K, TRACK_INDEX], all values as they are. Gives
-        float32[T, its size] a stage, [T, K] for `track`, before any legal mask; row e is from what was known after
-        event e−1, row 0 from the start.
-        """
-        x = self._picked("input", self.arrays["input.table"], index, bits) + self.arrays["input.bias"]
-        start = self.start()
-        for state, layer in zip(start, self._layers, strict=True):
-            gates = x @ layer.inner
-            gates += layer.bias
-            for e in range(len(x)):
-                self._cell(gates[e], state, layer.hidden, layer.new_bias)
-                x[e] = state[0]
-        before = np.concatenate([self.start()[-1, :1], x[:-1]])[:len(x)]
-        found = {}
-        for name, stage in self._stages.items():
-            units = self._picked(name, stage.table, index, bits)
-            units += before @ stage.hidden
-            units += stage.bias
-            if name == "track":
-                keys = np.repeat(units[:, None], tracks.shape[1], axis=1)
-                for field, first in enumerate(KEY_STARTS.tolist()):
-                    keys += stage.last.take(tracks[:, :, field] + first, axis=0)
-                found[name] = np.maximum(keys, 0, out=keys) @ stage.out
-            else:
-                found[name] = np.maximum(units, 0, out=units) @ stage.out + stage.last
-        return found
-
-    def _picked(self, name: str, rows: Floats, index: Ints, bits: Bools) -> Floats:
-        """The sums of the rows that each event picks of a table: float32[T, its width]."""
-        where = table(name)
-        out = bits[:, where.bits].astype(np.float32) @ rows[where.first_bit:]
-        for column, start in zip(where.columns.tolist(), where.starts.tolist(), strict=True):
-            out += rows.take(index[:, column] + start, axis=0)
-        return out
 
 
 def pack(arrays: Mapping[str, Floats], how: Precision = "float32") -> dict[str, npt.NDArray[Any]]:

@@ -41,7 +41,7 @@ def log_softmax(logits: Any) -> Any:
 
 
 def by_steps(player: Player, index: Any, bits: Any, tracks: Any) -> dict[str, Any]:
-    """What `sequence` gives, event by event."""
+    """What each stage of each event was chosen from."""
     out: dict[str, list[Any]] = {stage: [] for stage in player.shape.stages}
     state = player.start()
     h = state[-1, 0]
@@ -76,20 +76,6 @@ def test_the_tanh_cell_is_the_formula_written_out(layers: int) -> None:
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_a_stream_at_once_is_the_same_as_event_by_event(cell: str) -> None:
-    shape = Shape(cell=cell, **SMALL)  # type: ignore[arg-type]
-    player = Player(shape, rough(shape))
-    index, bits, tracks = stream(2)
-    whole, single = player.sequence(index, bits, tracks), by_steps(player, index, bits, tracks)
-    assert {stage: array.shape for stage, array in whole.items()} == {
-        stage: (40, size or 3) for stage, size in STAGES.items()}
-    for stage in STAGES:
-        assert whole[stage].dtype == single[stage].dtype == np.float32
-        np.testing.assert_allclose(whole[stage], single[stage], atol=1e-4)
-        assert whole[stage].std() > 0.1             # or the comparison says nothing
-
-
-@pytest.mark.parametrize("cell", CELLS)
 def test_numpy_and_torch_agree(cell: str) -> None:
     torch = pytest.importorskip("torch")
     from partimento.nets.recurrent import Recurrent
@@ -114,13 +100,12 @@ def test_numpy_and_torch_agree(cell: str) -> None:
     batch |= {**target, "track_ok": ok, "move_limit": limits["move"], "pitch_limit": limits["pitch"]}
     tensors = {name: torch.from_numpy(array) for name, array in batch.items()}
     together = {stage: cost.item() for stage, cost in net.losses(tensors).items()}
-    for build in (player.sequence, lambda *one: by_steps(player, *one)):
-        logits = [build(*one) for one in streams]
-        for stage in STAGES:
-            raw = np.stack([one[stage] for one in logits])
-            log_probs = log_softmax(np.where(legal[stage], raw, -1e9) if stage in legal else raw)
-            charged = -log_probs[..., 1] * (target[stage] >= 0)
-            assert together[stage] == pytest.approx(charged.sum(), abs=1e-4 * (target[stage] >= 0).sum())
+    logits = [by_steps(player, *one) for one in streams]
+    for stage in STAGES:
+        raw = np.stack([one[stage] for one in logits])
+        log_probs = log_softmax(np.where(legal[stage], raw, -1e9) if stage in legal else raw)
+        charged = -log_probs[..., 1] * (target[stage] >= 0)
+        assert together[stage] == pytest.approx(charged.sum(), abs=1e-4 * (target[stage] >= 0).sum())
     for e in range(0, 60, 7):                       # and each choice alone
         alone = {name: torch.full_like(tensor, -1) if name in STAGES else tensor for name, tensor in tensors.items()}
         for stage in STAGES:
@@ -235,13 +220,7 @@ def test_a_network_may_leave_stages_out() -> None:
     shape = Shape(stages=("move", "track", "pitch"), **SMALL)  # type: ignore[arg-type]
     arrays = network.init(shape, 0)
     assert not any(name.startswith(("duration", "loudness")) for name in arrays)
-    assert set(Player(shape, arrays).sequence(*stream(11))) == {"move", "track", "pitch"}
-
-
-def test_an_empty_stream_gives_nothing() -> None:
-    shape = Shape(**SMALL)  # type: ignore[arg-type]
-    found = Player(shape, network.init(shape, 0)).sequence(*stream(12, events=0))
-    assert {stage: len(array) for stage, array in found.items()} == dict.fromkeys(STAGES, 0)
+    assert set(by_steps(Player(shape, arrays), *stream(11))) == {"move", "track", "pitch"}
 
 
 def test_the_first_weights_come_from_the_seed() -> None:
