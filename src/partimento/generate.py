@@ -30,6 +30,7 @@ RETRIES = 8
 ONE_NOTE, IN_A_ROW = 8, 16              # notes of one pitch in a track: all of them, or so many one after another
 SAME_BARS, OF_BARS = 8, 12              # one bar so many times in a row, where so many were written
 SILENT_BARS, IN_BARS = 4, 8             # bars without a sound, in a blank of so many
+SHARE = 1 / 6                           # of the bars of such a blank that a part must sound in that is new
 STAMP = "partimento "
 _DEFAULTS: dict[str, dict[str, object]] = {
     "compose": {"bars": 16, "meter": "4/4", "tempo": 120.0, "tracks": ("piano",)}, "continue": {"bars": 8},
@@ -328,8 +329,9 @@ def _fault(score: Score, new: BoolArray, blanks: Blanks, loop: bool) -> str:
             return "repeated one bar"
     if _longest_run(np.where(long & ~_sounding(score, blanks.tracks()), 0, -1)) >= SILENT_BARS:
         return "fell silent"
-    empty = {r.track for r in blanks.regions if r.open == "all"} - set(score.track.tolist())
-    return "left a track silent" if empty and long.any() else ""
+    fresh = {r.track for r in blanks.regions if r.open == "all"} - set(score.track[~new].tolist())
+    idle = any(_sounding(score, [track])[long].mean() < SHARE for track in fresh) if long.any() else False
+    return "left a track silent" if idle else ""
 
 
 def _one_note(score: Score, new: BoolArray, track: int) -> bool:
