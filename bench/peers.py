@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import json
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed
 from pathlib import Path
@@ -84,3 +85,20 @@ def show(main: Callable[[list[str]], list[Row]]) -> None:
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     for row in main(sys.argv[1:]):
         print(json.dumps(row, default=float, ensure_ascii=False))
+
+
+def rows_by_hand(about: str | None, rows: Sequence[str], row: Callable[..., Row], between: str = ",",
+                 **numbers: int | None) -> None:  # fmt: skip
+    """Run rows of a table by hand: those after ``--rows``, `between` between them, and print each as a line of JSON.
+
+    `numbers` are more options of `row`, each a whole number with its default; ``--set`` gives settings as JSON.
+    """
+    parser = argparse.ArgumentParser(description=(about or "").splitlines()[0])
+    parser.add_argument("--rows", default=between.join(rows), help=f"names with {between!r} between")
+    for name, default in numbers.items():
+        parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--set", default="{}", help="other settings, JSON")
+    given = parser.parse_args()
+    options = {name: getattr(given, name) for name in numbers}
+    for wanted in given.rows.split(between):
+        print(json.dumps({"name": wanted, **row(wanted, **options, **json.loads(given.set))}), flush=True)

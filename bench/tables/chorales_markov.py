@@ -6,8 +6,6 @@
 
 from __future__ import annotations
 
-import argparse
-import json
 import re
 import sys
 import time
@@ -18,7 +16,7 @@ from typing import Any
 import numpy as np
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
-from peers import music
+from peers import music, rows_by_hand
 
 from partimento.models.base import Piece
 from partimento.models.markov import Markov
@@ -115,10 +113,4 @@ def length(token: str) -> Fraction | None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--rows", default=",".join(ROWS))
-    parser.add_argument("--foldings", type=int, default=FOLDINGS)
-    parser.add_argument("--set", default="{}", help="more settings, JSON")
-    given = parser.parse_args()
-    for wanted in given.rows.split(","):
-        print(json.dumps({"name": wanted, **row(wanted, given.foldings, **json.loads(given.set))}), flush=True)
+    rows_by_hand(__doc__, rows(), row, foldings=FOLDINGS)

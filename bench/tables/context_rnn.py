@@ -6,16 +6,14 @@
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
-import json
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
-from peers import music, peer
+from peers import music, peer, rows_by_hand
 
 from partimento.data import load
 from partimento.models.rnn import Rnn
@@ -67,9 +65,4 @@ def _last(score: Score) -> Blanks:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--rows", default=",".join(ROWS))
-    parser.add_argument("--set", default="{}", help="more settings, JSON")
-    given = parser.parse_args()
-    for wanted in given.rows.split(","):
-        print(json.dumps({"name": wanted, **row(wanted, **json.loads(given.set))}), flush=True)
+    rows_by_hand(__doc__, rows(), row)

@@ -9,8 +9,6 @@ a family of the house gives on such frames is not in it, as no family says its k
 
 from __future__ import annotations
 
-import argparse
-import json
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -21,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
-from peers import music, peer
+from peers import music, peer, rows_by_hand
 
 PROTOCOL = (
     "poly_frames, the standard splits (sequences: JSB 229, 76, 77; Nottingham 694, 173, 170). Frame t given the "
@@ -177,9 +175,4 @@ def mean(task: FrameTask, sequences: Sequence[Frames], first: bool = False) -> f
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--rows", default="; ".join(rows()), help="names with ; between")
-    parser.add_argument("--set", default="{}", help="more settings, JSON")
-    given = parser.parse_args()
-    for wanted in given.rows.split("; "):
-        print(json.dumps({"name": wanted, **row(wanted, **json.loads(given.set))}), flush=True)
+    rows_by_hand(__doc__, rows(), row, between="; ")

@@ -6,8 +6,6 @@
 
 from __future__ import annotations
 
-import argparse
-import json
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -17,7 +15,7 @@ from typing import Any
 import numpy as np
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
-from peers import music, peer
+from peers import music, peer, rows_by_hand
 
 from partimento.data import load
 from partimento.events.fields import BITS, MAX_MOVE, NO_PITCH, NOTE
@@ -155,9 +153,4 @@ def backwards(library: Library, rows: Sequence[Window], length: int) -> dict[str
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--rows", default=",".join(ROWS))
-    parser.add_argument("--set", default="{}", help="other settings, JSON")
-    given = parser.parse_args()
-    for wanted in given.rows.split(","):
-        print(json.dumps({"name": wanted, **row(wanted, **json.loads(given.set))}), flush=True)
+    rows_by_hand(__doc__, rows(), row)

@@ -6,10 +6,10 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
-from peers import music
+from peers import music, rows_by_hand
 
-from partimento.models.base import Piece
+from partimento.models.base import Model, Piece
 from partimento.models.markov import Markov
 from partimento.score import Score, Track
 
@@ -63,6 +63,12 @@ def row(name: str, limit: int | None = None, **settings: Any) -> dict[str, Any]:
     train = [Piece(to_score(frames), str(i)) for i, frames in enumerate(parts["train"])]
     model = Markov(**{**SETTINGS, **ROWS[name], **settings}).fit(train)
     fitted = time.perf_counter() - begin
+    return {**weighed(model, parts, limit), "augmented": ROWS[name].get("transpositions", 1) > 1,
+            "fit, s": round(fitted, 1), "all, s": round(time.perf_counter() - begin, 1)}
+
+
+def weighed(model: Model, parts: Mapping[str, list[Frames]], limit: int | None) -> dict[str, Any]:
+    """Return nats per voice token of the pieces that were not learnt from, and how many of the test are clean."""
     apart = np.array(clean(parts["test"][:limit], parts["train"]))
     nats, tokens = {}, {}
     for part in ("valid", "test"):
@@ -75,8 +81,7 @@ def row(name: str, limit: int | None = None, **settings: Any) -> dict[str, Any]:
         return round(float(nats[part][which].sum() / count), 4) if count else None
 
     return {VALID: mean("valid"), TEST: mean("test"), CLEAN: mean("test", apart), LEAKED: mean("test", ~apart),
-            "augmented": ROWS[name].get("transpositions", 1) > 1, "clean of test": f"{apart.sum()} of {len(apart)}",
-            "fit, s": round(fitted, 1), "all, s": round(time.perf_counter() - begin, 1)}
+            "clean of test": f"{apart.sum()} of {len(apart)}"}
 
 
 def read() -> dict[str, list[Frames]]:
@@ -123,10 +128,4 @@ def clean(test: list[Frames], train: list[Frames]) -> list[bool]:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--rows", default=",".join(ROWS))
-    parser.add_argument("--limit", type=int, help="only so many pieces of each part")
-    parser.add_argument("--set", default="{}", help="more settings, JSON")
-    given = parser.parse_args()
-    for wanted in given.rows.split(","):
-        print(json.dumps({"name": wanted, **row(wanted, given.limit, **json.loads(given.set))}), flush=True)
+    rows_by_hand(__doc__, rows(), row, limit=None)

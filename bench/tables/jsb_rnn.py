@@ -6,18 +6,15 @@
 
 from __future__ import annotations
 
-import argparse
-import json
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-sys.path.append(str(Path(__file__).resolve().parents[0]))
-from jsb_markov import CLEAN, LEAKED, PUBLISHED, TEST, VALID, clean, read, to_score  # noqa: F401 (printed by run.py)
+sys.path += [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[1])]
 from jsb_markov import PROTOCOL as MARKOV_PROTOCOL
+from jsb_markov import PUBLISHED, read, to_score, weighed  # noqa: F401 (PUBLISHED is printed by run.py)
+from peers import rows_by_hand
 
 from partimento.models.base import Piece, Progress
 from partimento.models.rnn import Rnn
@@ -46,22 +43,12 @@ def row(name: str, limit: int | None = None, **settings: Any) -> dict[str, Any]:
     """Return the cells of a row; `limit` takes only so many pieces of each part, `settings` change the Config."""
     parts = read()
     begin = time.perf_counter()
-    pieces = {part: [Piece(to_score(frames), str(i)) for i, frames in enumerate(parts[part])] for part in parts}
+    pieces = {part: [Piece(to_score(frames), str(i)) for i, frames in enumerate(parts[part])]
+              for part in ("train", "valid")}
     given = {**SETTINGS, **ROWS[name], **settings}
     model = Rnn(**given).fit(pieces["train"], valid=pieces["valid"], report=_show)
     fitted = time.perf_counter() - begin
-    apart = np.array(clean(parts["test"][:limit], parts["train"]))
-    nats, tokens = {}, {}
-    for part in ("valid", "test"):
-        nats[part] = np.array([-model.log_prob(piece.score).nats for piece in pieces[part][:limit]])
-        tokens[part] = np.array([4 * len(frames) for frames in parts[part][:limit]])
-
-    def mean(part: str, which: Any = slice(None)) -> float | None:
-        count = tokens[part][which].sum()
-        return round(float(nats[part][which].sum() / count), 4) if count else None
-
-    return {VALID: mean("valid"), TEST: mean("test"), CLEAN: mean("test", apart), LEAKED: mean("test", ~apart),
-            "augmented": given.get("transpositions", 12) > 1, "clean of test": f"{apart.sum()} of {len(apart)}",
+    return {**weighed(model, parts, limit), "augmented": given.get("transpositions", 12) > 1,
             "steps": model.record()["steps"], "fit, s": round(fitted, 1),
             "all, s": round(time.perf_counter() - begin, 1)}
 
@@ -73,10 +60,4 @@ def _show(progress: Progress) -> bool:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--rows", default=";".join(ROWS), help="with ; between")
-    parser.add_argument("--limit", type=int, help="only so many pieces of each part")
-    parser.add_argument("--set", default="{}", help="more settings, JSON")
-    given = parser.parse_args()
-    for wanted in given.rows.split(";"):
-        print(json.dumps({"name": wanted, **row(wanted, given.limit, **json.loads(given.set))}), flush=True)
+    rows_by_hand(__doc__, rows(), row, between=";", limit=None)
