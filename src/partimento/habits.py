@@ -11,7 +11,7 @@ import numpy as np
 from partimento import features, theory
 from partimento.request import Request
 from partimento.sampling import draw
-from partimento.score import Score, Track
+from partimento.score import Key, Score, Track
 
 KEPT = {"meter": 200, "tempo": 200, "key": 24, "tracks": 200, "span": 129 * 128}    # rows kept of each table
 USUAL_TEMPO = 50, 180               # quarter notes a minute that a piece may suggest
@@ -32,11 +32,12 @@ def count(tables: Tables, score: Score, key: tuple[int, int], tracks: Sequence[T
     tables["tracks"][tuple(_instrument(track) for track in tracks)] += 1
 
 
-def key_of(score: Score) -> tuple[int, int]:
-    """The key as `count` takes it: the one written, where the music keeps to it, else the one that is heard."""
+def keys_of(score: Score) -> tuple[Key, ...]:
+    """The keys of a piece: those written, where the music keeps to them, else the one that is heard (or C major)."""
     if features.written_key_fits(score):
-        return features.shift_of(score.keys[0].fifths), int(score.keys[0].mode == "minor")
-    return features.heard_key(score) or (0, 0)
+        return score.keys
+    shift, minor = features.heard_key(score) or (0, 0)
+    return (Key(0, features.shift_of(shift), "minor" if minor else "major"),)     # 7 · 7 is 1 mod 12: its own inverse
 
 
 def empty() -> Tables:
@@ -44,11 +45,12 @@ def empty() -> Tables:
     return {name: Counter() for name in KEPT}
 
 
-def add(tables: Tables, score: Score, key: tuple[int, int]) -> None:
-    """Count a piece: its facts, and in `span` the (program, pitch) of its pitched notes."""
+def add(tables: Tables, score: Score) -> None:
+    """Count a piece: its facts, its first key as written, and in `span` the (program, pitch) of its pitched notes."""
     filled = np.unique(score.track).tolist()
     if all(score.tracks[i].is_drum for i in filled):
         return                      # a drummer alone says nothing of what else a piece is made of
+    key = features.shift_of(score.keys[0].fifths), int(score.keys[0].mode == "minor")
     count(tables, score, key, [score.tracks[i] for i in filled])
     for i in filled:
         if not score.tracks[i].is_drum:
@@ -66,9 +68,13 @@ def plain(tables: Mapping[str, Counter[Any]], kept: Mapping[str, int]) -> dict[s
                    for value, seen in tables[name].most_common(kept[name])] for name in kept}
 
 
-def suggested(tables: Table, request: Request, rng: np.random.Generator) -> Request:
-    """The request with bars, meter, tempo, tracks and key that were left open drawn from the tables."""
-    changes: dict[str, Any] = {} if request.bars is not None else {"bars": USUAL_BARS}
+def suggested(tables: Table, request: Request, rng: np.random.Generator, temperature: float, top_p: float) -> Request:
+    """The request with what was left open: meter, tempo, tracks and key drawn from the tables, the rest as usual.
+
+    `temperature` and `top_p` are those that suit the family.
+    """
+    usual = {"bars": USUAL_BARS, "temperature": temperature, "top_p": top_p}
+    changes: dict[str, Any] = {name: value for name, value in usual.items() if getattr(request, name) is None}
     for name in ("meter", "tempo", "tracks", "key"):
         table = tables.get(name)
         if not table:

@@ -151,10 +151,10 @@ def train(music: Music, *, model: str | Model | None = None, out: str | os.PathL
             "valid_share": valid_share, "input_meter": input_meter, "input_downbeat": input_downbeat, "budget": budget})
         return checkpoint.save(made, out, record=record, ledger_lines=_ledger_lines(corpus, base))
 
-    if made.resumes:
-        save(None)      # what took long to learn is safe before it is measured
+    digest = save(None) if made.resumes else None       # what took long to learn is safe before it is measured
     found = None if stopped or not first else likelihood(made, valid, notes=scored_notes, report=watch)
-    digest = save(found)
+    if digest is None or found is not None:
+        digest = save(found)
     place = Path(out) if out is not None and first else None
     return TrainResult(made, place, digest, corpus, found, time.perf_counter() - began, stopped, tuple(notes))
 

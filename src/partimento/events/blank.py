@@ -63,12 +63,11 @@ class BlankPage:
             places += np.flatnonzero(track)[:1].tolist() + np.flatnonzero(track)[-1:].tolist()
         self.first: int = min(places, default=self.end)
         self.stop: int = max(places, default=-1)
-        before = [i for i, point in enumerate(points) if point.step < self.first]
-        start = points[before[-window]].step if len(before) > window else 0
-        self.first_bar = int(self.bars.of(min(start, self.first))) if len(before) > window else 0
+        before = sum(point.step < self.first for point in points)
+        self.first_bar = int(self.bars.of(points[before - window].step)) if before > window else 0
         origin = int(self.bars.starts[self.first_bar])
         self.waypoints = [point for point in points if point.step >= origin]
-        self.ahead = sum(point.step < self.first for point in self.waypoints)
+        self.ahead = before - (len(points) - len(self.waypoints))
         self.room = [self._room(track) for track in range(len(self.drums))]
 
     def _open(self) -> list[Bools]:

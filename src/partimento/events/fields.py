@@ -49,7 +49,7 @@ INDEX = (
     Field("hyper", HYPER),
     Field("key", 25),                       # tonic, + 12 where minor; 24: none
     Field("tempo", 12),                     # see `events.page.tempo_class`
-    Field("from_place", PLACES),            # place, bar and left at the event before
+    Field("from_place", PLACES),            # place and bar at the event before
     Field("from_bar", PLACES + 1),
     Field("from_wait", MAX_MOVE + 2),       # steps from the event before to the next known note; the last: none near
     Field("last", SOUNDS),                  # the pitches that this track played last, and before that

@@ -13,16 +13,14 @@ import numpy.typing as npt
 
 from partimento import habits
 from partimento.errors import ModelError
-from partimento.events.fields import LEFT, TRACK_INDEX
+from partimento.events.fields import LEFT, STAGES, TRACK_INDEX
 from partimento.events.page import NO_KEY, Band, Bars, Bools, GridNotes, Ints, band_of, bars_of, on_grid
 from partimento.events.written import Stream, written
-from partimento.features import written_key_fits
 from partimento.models.base import Piece, Progress, Report
 from partimento.sampling import generator
-from partimento.score import Key
 
 KEYLESS, ENDLESS = 0.2, 0.1         # how often a window is heard without its key, and without how far its end is
-PLAIN, INFILL, HARMONIZE, VARY = "plain", "infill", "harmonize", "vary"
+INFILL, HARMONIZE, VARY = "infill", "harmonize", "vary"
 _SHARES = ((INFILL, 0.5), (HARMONIZE, 0.8), (VARY, 1.0))    # of the windows in which something is kept ahead
 ROUND = 32                          # batches are as long as a multiple of so many events
 Batch = dict[str, npt.NDArray[Any]]
@@ -49,7 +47,7 @@ class _Held(NamedTuple):
 
 @dataclasses.dataclass(eq=False)
 class Library:
-    """Pieces on the grid: one int16/int32 table of notes on the disk, and the frame of each piece in memory."""
+    """Pieces on the grid: one int32 table of notes on the disk, and the frame of each piece in memory."""
 
     table: npt.NDArray[Any]
     pieces: list[_Held]
@@ -71,15 +69,12 @@ class Library:
                 notes, _ = on_grid(piece.score, grid)
                 if not len(notes.step):
                     continue
-                score = piece.score
-                shift, minor = habits.key_of(score)
-                heard = score.keys if written_key_fits(score) else (
-                    Key(0, (shift * 7 + 5) % 12 - 5, "minor" if minor else "major"),)
-                bars = bars_of(score, grid, keys=heard if keys else ())
+                score = piece.score.replace(keys=habits.keys_of(piece.score))
+                bars = bars_of(score if keys else score.replace(keys=()), grid)
                 file.write(np.stack(notes, axis=1).astype("<i4").tobytes())
                 held.append(_Held(at, at + len(notes.step), bars, band_of(score.tracks)))
                 at += len(notes.step)
-                habits.add(tables, score, (shift, minor))
+                habits.add(tables, score)
         if not held:
             folder.cleanup()
             raise ModelError("there must be at least one piece with notes to learn from; got none")
@@ -183,8 +178,7 @@ class Library:
             "tracks": np.zeros((*size, tracks, len(TRACK_INDEX)), np.int64),
             "track_ok": np.zeros((*size, tracks), bool),
             "move_limit": np.zeros(size, np.int64), "pitch_limit": np.zeros(size, np.int64)}
-        names = ("move", "track", "pitch", "duration", "loudness")
-        out |= {name: np.full(size, -1, np.int64) for name in names}
+        out |= {stage: np.full(size, -1, np.int64) for stage in STAGES}
         units = 0
         for b, (stream, known, open_) in enumerate(windows):
             n, k = len(stream.step), stream.tracks.shape[1]
@@ -192,8 +186,8 @@ class Library:
             choice, ok = _charged(stream, known, open_)
             out["track_ok"][b, :n, :k] = ok
             out["move_limit"][b, :n], out["pitch_limit"][b, :n] = stream.limit[:, 0], stream.limit[:, 2]
-            for stage, name in enumerate(names):
-                out[name][b, :n] = choice[:, stage]
+            for number, stage in enumerate(STAGES):
+                out[stage][b, :n] = choice[:, number]
             units += int((choice[:, 3] >= 0).sum())
         return out, float(units)
 

@@ -64,7 +64,7 @@ def tempo_class(bpm: float) -> int:
 
 
 class GridNotes(NamedTuple):
-    """GridNotes on the grid (int64[n] each): onset and end in steps, track, pitch, velocity."""
+    """Notes on the grid (int64[n] each): onset and end in steps, track, pitch, velocity."""
 
     step: Ints
     end: Ints
@@ -121,8 +121,8 @@ class Bars:
         return dataclasses.replace(self, key=np.where(self.key == NO_KEY, NO_KEY, (tonic + shift) % 12 + 12 * mode))
 
 
-def bars_of(score: Score, grid: int, keys: Sequence[Key] | None = None, ends: bool = True) -> Bars:
-    """The bars of a Score at `grid` steps a quarter, in its own key signatures or in `keys`; `ends`: its end is one."""
+def bars_of(score: Score, grid: int, ends: bool = True) -> Bars:
+    """The bars of a Score at `grid` steps a quarter; `ends` says that its end is one."""
     tpq = score.ticks_per_quarter
     ticks = score.bar_starts.astype(np.int64)
     last = max(last_step(int(ticks[-1]), tpq, grid), 1)
@@ -136,7 +136,7 @@ def bars_of(score: Score, grid: int, keys: Sequence[Key] | None = None, ends: bo
         meter = score.meter_at(tick)
         whole[i] = max(1, meter.numerator * 4 * grid // meter.denominator)
         beat[i] = max(1, whole[i] // beats(meter.numerator, meter.denominator))
-        key[i] = _key_class(score.keys if keys is None else keys, tick)
+        key[i] = _key_class(score.key_at(tick))
         tempo[i] = tempo_class(score.tempo_at(tick).bpm)
     lead = np.zeros(n, np.int64)
     if score.has_pickup:
@@ -147,13 +147,12 @@ def bars_of(score: Score, grid: int, keys: Sequence[Key] | None = None, ends: bo
     return Bars(starts, lead, np.minimum(whole, PLACES), np.minimum(beat, 48), left, number % HYPER, key, tempo)
 
 
-def _key_class(keys: Sequence[Key], tick: int) -> int:
+def _key_class(key: Key | None) -> int:
     """Tonic, and 12 more in minor; NO_KEY where nothing is said."""
-    found = [key for key in keys if key.tick <= tick]
-    if not found:
+    if key is None:
         return NO_KEY
-    minor = found[-1].mode == "minor"
-    return (found[-1].fifths * 7 + (9 if minor else 0)) % 12 + 12 * minor
+    minor = key.mode == "minor"
+    return (key.fifths * 7 + (9 if minor else 0)) % 12 + 12 * minor
 
 
 class Band(NamedTuple):

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from partimento.events.blank import BlankPage
-from partimento.events.fields import LOUDNESSES, MAX_MOVE
+from partimento.events.fields import LOUDNESSES, MAX_MOVE, STAGES
 from partimento.events.page import STRAY, Ints, duration_class
 from partimento.events.walk import Walk
 from partimento.sampling import draw, shape
@@ -83,7 +83,7 @@ class WeighingPen(Listening):
 
     def __init__(self, player: PlayerLike, page: BlankPage) -> None:
         super().__init__(player)
-        self.nats = dict.fromkeys(("move", "track", "pitch", "duration", "loudness"), 0.0)
+        self.nats = dict.fromkeys(STAGES, 0.0)
         self._given = list(zip(*(column.tolist() for column in page.content), strict=True))
         self._at = 0
 

@@ -33,7 +33,7 @@ from partimento.events.fields import (
     SOON,
     TRACK_INDEX,
 )
-from partimento.events.page import NO_TIME, Ints, duration_class, lengths_of, time_class
+from partimento.events.page import NO_TIME, Bools, Ints, duration_class, lengths_of, time_class
 
 _TIME: list[int] = time_class(np.arange(400)).tolist()
 _LENGTH: list[int] = duration_class(np.arange(1, 400)).tolist()
@@ -105,6 +105,7 @@ class Walk:
         self.step, self.bar = int(page.bars.starts[page.first_bar]), page.first_bar
         self.track, self.pitch = -1, -1                     # of the event before, where it was a note at this step
         self.here = self.step                               # where the event in the making stands
+        self.now_track, self.now_pitch = -1, -1             # of the event in the making, once they are chosen
         self.next = 0                                       # the next waypoint
         self._starts: list[int] = page.bars.starts.tolist()
         self._points = page.waypoints
@@ -220,14 +221,12 @@ class Walk:
             self._push_note(point.end - point.step, point.velocity)
             self.next += 1
 
-    def _slot_masks(self, group: Sequence[Waypoint]) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    def _slot_masks(self, group: Sequence[Waypoint]) -> Bools:
         track, end = group[0].track, max(point.end for point in group)
         mask = self.page.legal.pitches(track, int(self.page.ticks[self.here])).copy()
         kept = self.page.kept[track]
         mask[kept.pitch[(kept.step < end) & (np.maximum(kept.end, kept.step + 1) > self.here)]] = False
-        for stop, pitch in self._own_new[track]:
-            if stop > self.here:
-                mask[pitch] = False
+        mask[self._mine(track, self.here)] = False
         if mask.sum() < len(group):
             low, high = self.page.legal.ranges[track]
             mask[low:high + 1] = True
@@ -254,11 +253,11 @@ class Walk:
         """The legal moves, in rising order."""
         s = self.step
         furthest = min(line, s + MAX_MOVE, point.step if point is not None else line)
-        busy = max((sum(end > s for end, _ in own) for own in self._own_new), default=0)
+        busy = max((len(self._mine(track, s)) for track in range(len(self.page.drums))), default=0)
         legal = self._widest[s:furthest + 1] > busy
         for t in np.flatnonzero(~legal).tolist():
             legal[t] = self._any_free(s + t)
-        legal[0] = self._any_here()
+        legal[0] = any(True for _ in self._open_here(len(self.page.drums) - 1))
         if point is not None and point.step == furthest:
             legal[-1] = True
         if furthest in (line, s + MAX_MOVE):
@@ -275,36 +274,33 @@ class Walk:
         room = int(self.page.room[track][step])
         if room <= 0:
             return False
-        mine = [pitch for end, pitch in self._own_new[track] if end > step]
-        if room > len(mine):
-            return True
-        mask = self.page.free(track, step)
-        mask[mine] = False
-        return bool(mask.any())
+        return room > len(self._mine(track, step)) or bool(self._free_above(track, step, -1).any())
 
-    def _any_here(self) -> bool:
-        """Whether another new note may stand at this step, after the event before."""
-        return any(self._is_free(track, self.step) if track > self.track
-                   else track == self.track and bool(self._free_above(track, self.step, self.pitch).any())
-                   for track in range(max(self.track, 0), len(self.page.drums)) if self.page.room[track][self.step] > 0)
+    def _mine(self, track: int, step: int) -> list[int]:
+        """The pitches of new notes of a track that still sound at a step."""
+        return [pitch for end, pitch in self._own_new[track] if end > step]
 
-    def _free_above(self, track: int, step: int, floor: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    def _free_above(self, track: int, step: int, floor: int) -> Bools:
+        """bool[128]: the pitches above `floor` that a new note of a track may have at a step."""
         mask = self.page.free(track, step)
-        for end, pitch in self._own_new[track]:
-            if end > step:
-                mask[pitch] = False
+        mask[self._mine(track, step)] = False
         mask[:floor + 1] = False
         return mask
 
-    def _tracks(self, reached: Waypoint | None) -> Ints:
-        highest = reached.track if reached is not None else len(self.page.drums) - 1
-        out = []
+    def _open_here(self, highest: int) -> Iterator[int]:
+        """The tracks up to `highest` where another new note may stand at this place, after the event before."""
         for track in range(max(self.track, 0), highest + 1):
-            if (reached is not None and reached.track == track) or (self.page.room[track][self.here] > 0 and (
-                    self._is_free(track, self.here) if track != self.track
-                    else self._free_above(track, self.here, self.pitch).any())):
-                out.append(track)
-        return np.array(out)
+            if track != self.track:
+                if self._is_free(track, self.here):
+                    yield track
+            elif self.page.room[track][self.here] > 0 and self._free_above(track, self.here, self.pitch).any():
+                yield track
+
+    def _tracks(self, reached: Waypoint | None) -> Ints:
+        """The legal tracks, in rising order."""
+        if reached is None:
+            return np.array(list(self._open_here(len(self.page.drums) - 1)))
+        return np.array([*self._open_here(reached.track - 1), reached.track])
 
     def _pitches(self, track: int, there: Waypoint | None) -> Ints:
         floor = self.pitch if track == self.track else -1
@@ -352,16 +348,6 @@ class Walk:
                         int(track in known), int(track in echo), int(track == self.track and self.step == self.here)])
         return np.asarray(np.array(out) + _KEY_OFFSETS)
 
-    @property
-    def now_track(self) -> int:
-        """The track of the event in the making."""
-        return self._now_track
-
-    @property
-    def now_pitch(self) -> int:
-        """The pitch of the event in the making."""
-        return self._now_pitch
-
     def _clear(self) -> None:
         now = self.now
         now["track"], now["program"], now["pitch"] = MAX_TRACKS, NO_PROGRAM, NO_PITCH
@@ -372,7 +358,7 @@ class Walk:
         coming = self._coming()
         wait = coming.step - self.step if coming is not None else NO_TIME * 1000
         now["from_wait"] = wait if wait <= MAX_MOVE else MAX_MOVE + 1
-        self._now_track = -1
+        self.now_track = -1
         self.here = self.step
         self.sets.clear()
 
@@ -394,7 +380,7 @@ class Walk:
     def _seat(self, track: int) -> None:
         """Say which track it is, and what that track did and will do."""
         now, player = self.now, self._players[track]
-        self._now_track = track
+        self.now_track = track
         now["track"], now["program"] = self._columns[track]
         now["last"], now["before"] = player.pitch, player.before
         now["lasted"], now["louder"] = player.length, player.loudness
@@ -405,7 +391,7 @@ class Walk:
             now["next"], now["wait"] = self._sound_of(track, coming.pitch), self._time(coming.step - self.here)
 
     def _sound(self, track: int, pitch: int) -> None:
-        self._now_pitch = pitch
+        self.now_pitch = pitch
         self.now["pitch"] = self._sound_of(track, pitch)
 
     def _sound_of(self, track: int, pitch: int) -> int:
@@ -441,7 +427,7 @@ class Walk:
     def _sounds(self, own: bool) -> Iterator[int]:
         drums = self.page.drums
         return (pitch for end, track, pitch in self._sounding
-                if end > self.here and not drums[track] and (track == self._now_track) == own)
+                if end > self.here and not drums[track] and (track == self.now_track) == own)
 
     def _ahead(self, origin: int, reach: int) -> Iterator[Waypoint]:
         kept = self._kept_ahead[None]
@@ -473,7 +459,7 @@ class Walk:
     def _set_echo(self) -> Iterator[int]:
         shift = self._echo_shift()
         heard = self._bars.get(self.bar - 1, ()) if shift else ()
-        return (pitch for step, track, pitch in heard if step == self.here - shift and track == self._now_track)
+        return (pitch for step, track, pitch in heard if step == self.here - shift and track == self.now_track)
 
     def _set_from_echo(self) -> Iterator[int]:
         bar = self.bar

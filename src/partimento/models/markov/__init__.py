@@ -286,12 +286,7 @@ class Markov(Model):
         """The request with bars, meter, tempo, key and tracks filled in as the pieces learnt from have them."""
         if not self.fitted:
             return request
-        changes: dict[str, Any] = {}
-        if request.temperature is None:
-            changes["temperature"] = CALM
-        if request.top_p is None:
-            changes["top_p"] = LIKELY
-        request = habits.suggested(self._tables, request.replace(**changes), rng)
+        request = habits.suggested(self._tables, request, rng, CALM, LIKELY)
         if request.verb == "compose" and request.tracks:
             request = request.replace(ranges=self._spans(request))
         if request.verb == "compose" and request.chords is None and request.key and request.bars:

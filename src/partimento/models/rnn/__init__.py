@@ -10,7 +10,6 @@ likelihood is exact: every stage is renormalised over what is legal there. Train
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -114,9 +113,11 @@ class Rnn(Model):
 
     def _take(self, shape: Shape, weights: Mapping[str, Any], tables: Mapping[str, Any], record: Mapping[str, Any],
               ) -> None:
-        self._packed = network.pack(weights, self.config.weights)
-        self._tables, self._record = dict(tables), dict(record)
-        self._player = Player(shape, network.unpack(self._packed))
+        self._hold(shape, network.pack(weights, self.config.weights), tables, record)
+
+    def _hold(self, shape: Shape, packed: Arrays, tables: Mapping[str, Any], record: Mapping[str, Any]) -> None:
+        self._packed, self._tables, self._record = packed, dict(tables), dict(record)
+        self._player = Player(shape, network.unpack(packed))
 
     def _with(self, shape: Shape, weights: Mapping[str, Any], tables: Mapping[str, Any]) -> Rnn:
         """A model of the same settings that plays these weights."""
@@ -139,6 +140,8 @@ class Rnn(Model):
 
     def remarks(self, around: Score, blanks: Blanks, request: Request) -> tuple[str, ...]:
         """Says where the page holds more notes before the blank than are heard."""
+        if len(around) <= self.config.window:
+            return ()
         page = self._page(around, blanks, request)
         if not page.first_bar:
             return ()
@@ -160,16 +163,15 @@ class Rnn(Model):
         """The new notes bar by bar, as they are made."""
         page = self._page(around, blanks, request)
         walk = Walk(page, self._drawing(request, rng))
-        lines, told = page.ticks[page.bars.starts], 0
-        bar = 0
-        for left in walk.run():
-            yield from (around.without_notes() for _ in range(bar, left))
-            bar = left + 1
-            yield _written(page, walk.new[told:])
-            told = len(walk.new)
-        for _ in range(bar, len(lines) - 1):
-            yield _written(page, walk.new[told:])
-            told = len(walk.new)
+        made, told = walk.run(), 0
+        for end in around.bar_starts[1:].tolist():
+            while page.ticks[walk.step] < end and next(made, None) is not None:
+                pass
+            upto = told
+            while upto < len(walk.new) and page.ticks[walk.new[upto].step] < end:
+                upto += 1
+            yield _written(page, walk.new[told:upto])
+            told = upto
 
     def _page(self, around: Score, blanks: Blanks, request: Request | None) -> BlankPage:
         ends = request is None or not request.loop
@@ -203,11 +205,7 @@ class Rnn(Model):
         """The request with bars, meter, tempo, key and tracks filled in as the pieces learnt from have them."""
         if not self.fitted:
             return request
-        if request.temperature is None:
-            request = request.replace(temperature=CALM)
-        if request.top_p is None:
-            request = request.replace(top_p=LIKELY)
-        request = habits.suggested(self._tables, request, rng)
+        request = habits.suggested(self._tables, request, rng, CALM, LIKELY)
         if request.verb == "compose" and request.tracks:
             request = request.replace(ranges=habits.usual_ranges(self._tables, request))
         return request
@@ -227,9 +225,7 @@ class Rnn(Model):
         """Take back what `state` gave, and return self."""
         said = dict(values["shape"])
         shape = Shape(**{**said, "stages": tuple(said["stages"])})
-        self._packed, self._tables = dict(arrays), dict(values["tables"])
-        self._record = json.loads(json.dumps(values.get("record", {})))
-        self._player = Player(shape, network.unpack(self._packed))
+        self._hold(shape, dict(arrays), values["tables"], values.get("record", {}))
         return self
 
 
