@@ -42,7 +42,7 @@ from partimento.models.markov.sheet import (
     STAND_INS,
     Frame,
     chords_heard,
-    keys_of,
+    keys_over,
     role_signs,
     roles_heard,
     roles_named,
@@ -189,7 +189,7 @@ class Markov(Model):
             heard = roles_heard(tracks, notes, frame.steps)
         roles = heard or roles_named(tracks)
         default = None if written_key_fits(score) else heard_key(score) or (0, 0)
-        keys = keys_of(frame, default if self.config.normalise else (0, 0))
+        keys = keys_over(frame, default if self.config.normalise else (0, 0))
         tonic, _, chords = bar_chords(score)
         chord = chords_heard(frame, chords, tonic, keys[0])
         for part in parts_of(frame, notes, roles, keys, chord, self.config.given):

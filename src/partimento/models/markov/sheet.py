@@ -102,7 +102,7 @@ def _small(values: npt.NDArray[Any]) -> npt.NDArray[np.int16]:
 # --- keys --------------------------------------------------------------------------------------------------------
 
 
-def keys_of(frame: Frame, default: tuple[int, int] | None = None) -> tuple[Ints, Ints]:
+def keys_over(frame: Frame, default: tuple[int, int] | None = None) -> tuple[Ints, Ints]:
     """Shift and mode (0 major, 1 minor) at every place, from the key signatures or, without any, from `default`."""
     score = frame.score
     if default is not None or not score.keys:

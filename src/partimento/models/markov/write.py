@@ -37,7 +37,7 @@ from partimento.models.markov.sheet import (
     Ints,
     Notes,
     chords_given,
-    keys_of,
+    keys_over,
     role_signs,
     roles_heard,
     roles_named,
@@ -124,7 +124,7 @@ class Page:
         """The parts with blanks in the order of writing, and the tracks known when each is written."""
         order = writing_order(self.roles, range(len(self.roles)))
         blank = [t for t in order if t in self.blanks.tracks()]
-        shift, mode = keys_of(self.frame, key)
+        shift, mode = keys_over(self.frame, key)
         chord = chords_given(self.frame, shift)
         none = self.kept.where(np.zeros(len(self.kept.onset), bool))
         out = []
