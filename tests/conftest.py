@@ -30,6 +30,12 @@ def pytest_report_header() -> str | None:
     return "without torch the tests of training are left out: pip install partimento[train]" if _no_torch else None
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Read Scores are kept in a folder of this run, never in the user's."""
+    os.environ["PARTIMENTO_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
 @pytest.fixture(scope="session")
 def music() -> Callable[[str], Path]:
     """``music("pop909")`` is the folder of that set; the test is skipped, with the reason, where the set is absent."""

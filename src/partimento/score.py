@@ -21,9 +21,10 @@ MAX_TICK = 2**31 - 1
 MAX_BARS = 1_000_000
 MAX_TRACKS = 1 << 20
 NOTE_COLUMNS = ("onset", "duration", "pitch", "velocity", "track")
-OPTIONAL_COLUMNS = ("voice", "staff", "spelling")
+OPTIONAL_COLUMNS = ("voice", "staff", "spelling", "grace")
 _BOUNDS = {"onset": (0, MAX_TICK), "duration": (0, MAX_TICK), "pitch": (0, 127), "velocity": (1, 127),
-           "track": (0, MAX_TRACKS - 1)}
+           "track": (0, MAX_TRACKS - 1), "voice": (-1, MAX_TICK), "staff": (-1, MAX_TICK), "spelling": (-1, 34),
+           "grace": (-1, MAX_TICK)}
 
 # Set by the package's ``__init__``: how a notebook shows a Score. The Score itself knows nothing of pictures.
 display_hook: Callable[[Score], str] | None = None
@@ -65,7 +66,14 @@ class Chord(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """A sign that hangs on a moment: kind is `fermata`, `phrase`, `repeat`, `section` or `marker`."""
+    """A sign that hangs on a moment. Its kind, and what `text` then says:
+
+    `marker` and `section` (a name), `phrase`; `fermata` (the numbers of its tracks, ``0 2``; empty: all);
+    `repeat` at the first tick of a bar (``start``, ``ending 1,2``, ``segno``, ``coda``) or at the end of one (``end``,
+    ``end 3`` for three times in all, ``ending stop``, ``ending open``, ``to coda``, ``fine``, ``da capo`` and ``dal
+    segno``, both also with ``al fine`` and ``al coda``); `barline` at the end of a bar (``double``, ``final``,
+    ``dashed``, ``none``); `meter` (how the signature there is drawn: ``common``, ``cut``, ``hidden``).
+    """
 
     tick: int
     kind: str
@@ -73,7 +81,12 @@ class Mark(NamedTuple):
 
 
 class Text(NamedTuple):
-    """Words on a track (−1: on the whole piece): kind is `text`, `lyric`, `cue`, `copyright` or `instrument`."""
+    """Words on a track (−1: on the whole piece).
+
+    Kind is `title`, `subtitle`, `composer`, `lyricist`, `arranger`, `copyright`; `tempo`, `words` (any direction),
+    `dynamic`; `lyric` (``lyric 2`` for the second verse; a syllable ends in ``-`` where its word goes on, in ``_``
+    where it is held); `text`, `cue` or `instrument`.
+    """
 
     tick: int
     track: int
@@ -158,7 +171,10 @@ class Score:
     """A piece of music: notes as int32 columns in canonical order, and the frame around them. Frozen.
 
     All times are whole ticks at `ticks_per_quarter`. Notes are sorted by (onset, track, pitch, duration,
-    velocity). `pitch` and `velocity` lie in 0–127 (velocity from 1), `track` indexes `tracks`, `duration` ≥ 0.
+    velocity, and the columns below as far as they are there). `pitch` and `velocity` lie in 0–127 (velocity from 1),
+    `track` indexes `tracks`, `duration` ≥ 0. Where a score was written, `voice` and `staff` count from 1 within the
+    track, `spelling` is the place on the line of fifths with C at 15 (0–34), `grace` the place from 1 of a grace note
+    in its group (100 more with a slash; its duration is 0) and 0 of any other; −1 is not said.
     `end` is the length of the piece in ticks, at least the end of its last note. Meters and tempos always hold
     an entry at tick 0 (4/4 and 120 where nothing was said). `extras` rides along, one entry a format. RequestError
     where columns differ in length or hold what is no whole number in range.
@@ -176,6 +192,7 @@ class Score:
     voice: IntArray | None = None
     staff: IntArray | None = None
     spelling: IntArray | None = None
+    grace: IntArray | None = None
     ticks_per_quarter: int = 480
     end: int = 0
     meters: tuple[Meter, ...] = ()
@@ -202,7 +219,7 @@ class Score:
             columns[name] = column.astype(np.int32, copy=False)
         if self.ticks_per_quarter < 1:
             raise RequestError(f"ticks_per_quarter must be at least 1; got {self.ticks_per_quarter}")
-        order = _canonical(*(columns[c] for c in NOTE_COLUMNS))
+        order = _canonical(*columns.values())
         for name, column in columns.items():
             put(self, name, _frozen(column[order]))
         last = int((self.onset.astype(np.int64) + self.duration).max()) if n else 0
@@ -325,7 +342,7 @@ class Score:
         """The same frame with the notes of (onset, duration, pitch, velocity, track) rows in place of its own."""
         table = np.asarray(rows, np.int32).reshape(-1, len(NOTE_COLUMNS))
         columns: dict[str, Any] = {name: table[:, i] for i, name in enumerate(NOTE_COLUMNS)}
-        return self.replace(**columns, voice=None, staff=None, spelling=None)
+        return self.replace(**columns, **dict.fromkeys(OPTIONAL_COLUMNS))
 
     def replace(self, **changes: Any) -> Score:
         """A copy with some fields changed."""
@@ -365,6 +382,8 @@ class Score:
         digest.update(json.dumps(frame, ensure_ascii=True, default=int).encode())
         for name in NOTE_COLUMNS + OPTIONAL_COLUMNS:
             column = getattr(self, name)
+            if column is None and name == "grace":          # a column younger than the first hashes
+                continue
             digest.update(name.encode() + (b"-" if column is None else column.astype("<i4").tobytes()))
         digest.update(self.controls.rows().astype("<i4").tobytes())
         return digest.hexdigest()
@@ -404,9 +423,9 @@ class Score:
             return None
 
 
-def _canonical(onset: IntArray, duration: IntArray, pitch: IntArray, velocity: IntArray,
-               track: IntArray) -> npt.NDArray[np.intp]:
-    """The order by onset, track, pitch (one number of 31 + 20 + 7 bits), then, where these tie, duration, velocity."""
+def _canonical(onset: IntArray, duration: IntArray, pitch: IntArray, velocity: IntArray, track: IntArray,
+               *written: IntArray) -> npt.NDArray[np.intp]:
+    """The order by onset, track, pitch (one number of 31 + 20 + 7 bits), then by the other columns as they stand."""
     place = (onset.astype(np.int64) << 27) + (track << 7) + pitch
     order = place.argsort(kind="stable")
     placed = place[order]
@@ -414,7 +433,7 @@ def _canonical(onset: IntArray, duration: IntArray, pitch: IntArray, velocity: I
     if same.any():
         tied = np.flatnonzero(np.append(same, False) | np.append(False, same))
         notes = order[tied]
-        order[tied] = notes[np.lexsort((velocity[notes], duration[notes], placed[tied]))]
+        order[tied] = notes[np.lexsort([c[notes] for c in reversed((duration, velocity, *written))] + [placed[tied]])]
     return order
 
 

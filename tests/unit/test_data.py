@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from partimento import workers
 from partimento.data import load, pool
 from partimento.data.files import find
 from partimento.data.reading import music_hash, read_one
@@ -210,7 +211,8 @@ def test_a_named_pipe_is_not_waited_for(folder: Path) -> None:
 
 # --- processes that die ---------------------------------------------------------------------------------------
 
-_FAULTY = """import sys, os, time; sys.path.insert(0, sys.argv[1]); from partimento.data import pool
+_FAULTY = """import sys, os, time; sys.path.insert(0, sys.argv[1]); from partimento import workers
+from partimento.data import pool
 real = pool.read_one
 def faulty(path, max_notes):
     print("chatter")
@@ -218,11 +220,11 @@ def faulty(path, max_notes):
     if "hang" in os.path.basename(path): time.sleep(3600)
     return real(path, max_notes)
 pool.read_one = faulty
-pool.serve()"""
+workers.serve(sys.argv[2])"""
 
 
 def test_a_crash_or_a_hang_takes_only_its_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pool, "_START", _FAULTY)
+    monkeypatch.setattr(workers, "_START", _FAULTY)
     names = ["four.midi", "abort.mid", "five.mid", "hang.mid", "copy.mid", "abort2.mid"]
     answers = sorted(pool.read_all([folder / name for name in names], workers=2, max_notes=100, seconds_a_file=3))
     assert [file.kind for _, file, _ in answers] == ["", "crashed", "", "slow", "", "crashed"]
@@ -230,12 +232,12 @@ def test_a_crash_or_a_hang_takes_only_its_file(folder: Path, monkeypatch: pytest
 
 
 def test_a_process_that_cannot_start_is_done_without(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pool, "_START", "raise SystemExit(1)")
+    monkeypatch.setattr(workers, "_START", "raise SystemExit(1)")
     assert load(folder, workers=2).entries == load(folder, workers=0).entries
 
 
 def test_closing_early_ends_the_processes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pool, "_START", _FAULTY)
+    monkeypatch.setattr(workers, "_START", _FAULTY)
     answers = pool.read_all([folder / name for name in ("five.mid", "hang.mid", "hang2.mid")], workers=3, max_notes=9)
     assert next(answers)[0] == 0
     answers.close()

@@ -20,13 +20,13 @@ MAX_LINES = 500
 
 # A room imports only from rooms before it. `models` stands for every family.
 ORDER = (
-    "errors", "settings", "score", "packing", "theory", "features", "tokens", "formats", "fingerprint", "controls",
-    "request", "sampling", "counting", "models.base", "data", "checkpoint", "habits", "events", "network", "nets",
-    "models", "judge", "frame", "generate", "training", "testing", "render", "verbs", "about", "progress", "cli",
-    "service", "studio", "__main__",
+    "errors", "settings", "workers", "score", "packing", "theory", "features", "tokens", "notation", "formats",
+    "fingerprint", "controls", "request", "sampling", "counting", "models.base", "data", "checkpoint", "habits",
+    "events", "network", "nets", "models", "judge", "frame", "generate", "training", "testing", "render", "verbs",
+    "about", "progress", "cli", "service", "studio", "__main__",
 )  # fmt: skip
-# Always called with the name of their module before them: midi.read, ledger.write, generate.stream.
-QUALIFIED = {"read", "write", "load", "save", "keep", "stream", "pack", "unpack"}
+# Always called with the name of their module before them: midi.read, ledger.write, abc_read.parse.
+QUALIFIED = {"read", "write", "load", "save", "keep", "stream", "pack", "unpack", "parse", "dumps"}
 PICKLES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 
 

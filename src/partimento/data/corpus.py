@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import overload
@@ -14,16 +14,15 @@ from partimento.data import about, files, ledger, pool, split
 from partimento.data.ledger import KINDS, Entry
 from partimento.data.reading import File, read_one
 from partimento.errors import PartimentoError, ReadError, RequestError
+from partimento.formats import kind_of
 from partimento.formats.files import write_bytes
 from partimento.formats.reading import DEFAULT_MAX_NOTES
 from partimento.models.base import Piece, Progress, Report
 from partimento.score import Score
 from partimento.theory import parse_meter
+from partimento.workers import worker_count
 
 NOTES_IN_MEMORY = 20_000_000        # about 20 bytes each, and as much again for controllers
-FILES_WITHOUT_POOL = 24
-BYTES_WITHOUT_POOL = 2_000_000
-MAX_WORKERS = 16
 
 Change = Callable[[Score], Score]
 
@@ -102,13 +101,21 @@ class Corpus:
         return sum(entry.notes for entry in self.entries if entry.used != "no")
 
     def summary(self) -> str:
-        """What came of the folder, in one to four lines to print.
+        """What came of the folder, in a few lines to print.
 
-        The first reads like ``201 used, 7 repaired, 4 skipped (1 is an HTML page, 2 empty, 1 not MIDI)``.
+        The first reads like ``201 used, 7 repaired, 4 skipped (1 is an HTML page, 2 empty, 1 not MIDI)``; where there
+        is more than one kind of file, a line for each kind follows it.
         """
         counts = self.counts
         first = f"{counts['used']:,} used, {counts['repaired']:,} repaired, {counts['skipped']:,} skipped"
         out = [first + (f" ({reasons})" if (reasons := self.reasons()) else "")]
+        kinds: defaultdict[str, list[Entry]] = defaultdict(list)
+        for entry in self.entries:
+            kinds[kind_of(entry.file) or "other"].append(entry)
+        for kind, rows in sorted(kinds.items()) if len(kinds) > 1 else ():
+            found = ledger.counts(rows)
+            out.append(f"  {kind}: {found['used']:,} used, {found['repaired']:,} repaired, {found['skipped']:,} "
+                       f"skipped; {sum(entry.notes for entry in rows if entry.used != 'no'):,} notes")
         mended: Counter[str] = Counter()
         for entry in self.entries:
             mended.update(entry.repairs if entry.used != "no" else {})
@@ -186,7 +193,7 @@ def load(path: str | os.PathLike[str], *, valid_share: float = 0.1, seed: int = 
     sides = split.read_split(given_split) if given_split is not None else None
     found = files.find(path, tuple(SUFFIXES))
     if workers is None:
-        workers = _workers(len(found.files), found.size)
+        workers = worker_count(len(found.files), found.size)
     read, scores = _read_files(found, workers, max_notes, change, progress)
     entries = _entries(found, read, licence, source)
     entries = _without_duplicates(entries, read)
@@ -212,12 +219,6 @@ def rebarring(meter: str | None, downbeat: float | str | None = None) -> Change 
 
     said, place = parse_meter(meter) if meter else None, parse_downbeat(downbeat)
     return lambda score: rebar(score, said, place)
-
-
-def _workers(count: int, size: int) -> int:
-    if count <= FILES_WITHOUT_POOL and size <= BYTES_WITHOUT_POOL:
-        return 0
-    return max(1, min(os.cpu_count() or 1, MAX_WORKERS, -(-count // 8)))
 
 
 def _read_files(found: files.Found, workers: int, max_notes: int, change: Change | None,

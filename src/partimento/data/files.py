@@ -8,7 +8,8 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
-from partimento.errors import ReadError
+from partimento.errors import PartimentoError, ReadError
+from partimento.formats import tunes_of
 
 ARCHIVES = (".zip", ".7z", ".rar", ".tar", ".gz", ".tgz", ".bz2", ".xz")
 
@@ -74,7 +75,7 @@ def _walk(root: Path, suffixes: tuple[str, ...]) -> Found:
                     refused.append((name, "closed", error.strerror or str(error)))
                     continue
                 if stat.S_ISREG(status.st_mode):
-                    files.append(name)
+                    files += _tunes(entry.path, name)
                     size += status.st_size
                 else:
                     refused.append((name, "closed", "not a regular file"))
@@ -85,6 +86,14 @@ def _walk(root: Path, suffixes: tuple[str, ...]) -> Found:
             else:
                 others[suffix or "no suffix"] += 1
     return Found(root, tuple(sorted(files)), tuple(sorted(refused)), dict(sorted(others.items())), size)
+
+
+def _tunes(path: str, name: str) -> list[str]:
+    """The file, or where it is a book of tunes each of them, named as `formats.read` knows them."""
+    try:
+        return [name + tune.removeprefix(path) for tune in tunes_of(path)]
+    except PartimentoError:             # reading it will say why
+        return [name]
 
 
 def _is_midi(entry: os.DirEntry[str]) -> bool:

@@ -9,12 +9,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from partimento.data import cache
 from partimento.errors import PartimentoError
+from partimento.formats import KINDS, kind_of, raw
 from partimento.formats.reading import DEFAULT_MAX_NOTES
 from partimento.score import Score
 
-MIDI_SUFFIXES = (".mid", ".midi", ".kar", ".rmi", ".smf")
 MIDI_HEADS = (b"MThd", b"RIFF")
+ZIPPED = (".mxl", ".mscz", ".xml", ".musicxml")
 
 
 class File(NamedTuple):
@@ -43,36 +45,53 @@ def music_hash(score: Score) -> str:
 
 
 def read_one(path: str | os.PathLike[str], max_notes: int = DEFAULT_MAX_NOTES) -> tuple[File, Score | None]:
-    """Read one file for a corpus; never raises. There is a Score only where there is music."""
-    place = Path(path)
+    """Read one file for a corpus; never raises. There is a Score only where there is music.
+
+    Scores of notation come from `cache` where the same bytes were read before. Grace notes, which take no time of
+    their own, are left aside, and a notice says how many.
+    """
+    place, kind = Path(path), kind_of(path)
     try:
         if place.exists() and not place.is_file():
             return File("closed", "it is no plain file"), None
-        head, sha256 = _hash(place)
+        head, sha256 = _hash(place) if place.exists() or kind != "abc" else _hash_tune(path)
     except OSError as error:
         return File("closed", error.strerror or str(error)), None
-    if kind := _sniff(head, place.suffix.lower()):
-        return File(kind, _SNIFFED[kind], sha256), None
-    try:
-        score, repairs, notices = _read(place, max_notes)
     except PartimentoError as error:
-        said = str(error).removeprefix(f"{place}: ")        # a ledger names no folder of this machine
-        return File(_kind_of(said, head, place.suffix.lower()), said, sha256), None
+        return File("closed", str(error)), None
+    suffix = place.suffix.lower().partition("#")[0]
+    if found := _sniff(head, suffix):
+        return File(found, _SNIFFED[found], sha256), None
+    known = cache.load(sha256) if kind != "midi" else None
+    try:
+        if known is not None:
+            score, repairs, notices = known[1], known[0]["repairs"], tuple(known[0]["notices"])
+        else:
+            score, repairs, notices = _read(path, max_notes)
+            if kind != "midi":
+                cache.save(sha256, {"repairs": repairs, "notices": notices}, score)
+    except PartimentoError as error:
+        said = str(error).removeprefix(f"{path}: ")        # a ledger names no folder of this machine
+        return File(_kind_of(said, head, suffix), said, sha256), None
     except MemoryError:
         return File("too long", "it does not fit in memory", sha256), None
     except Exception as error:  # whatever is wrong with one file, the others are still read
         return File("damaged", f"the reader failed ({type(error).__name__}: {error})", sha256), None
     if len(score) > max_notes:
         return File("too long", f"it has {len(score)} notes, more than {max_notes}", sha256), None
+    if score.grace is not None:
+        graces = int((score.grace > 0).sum())
+        score = score.select(score.grace <= 0).replace(grace=None)
+        notices = (*notices, f"{graces} grace notes are left aside: they take no time of their own")
     if not len(score):
         return File("no notes", "it is a good file without a single note", sha256, repairs=repairs), None
     return File("", "", sha256, music_hash(score), len(score), repairs, notices), score
 
 
-def _read(place: Path, max_notes: int) -> tuple[Score, dict[str, int], tuple[str, ...]]:
+def _read(path: str | os.PathLike[str], max_notes: int) -> tuple[Score, dict[str, int], tuple[str, ...]]:
     from partimento.formats import read_report
 
-    reading: Any = read_report(place, max_notes=max_notes)
+    reading: Any = read_report(path, max_notes=max_notes)
     return reading.score, {str(name): int(count) for name, count in reading.repairs.items() if count}, reading.notices
 
 
@@ -83,6 +102,11 @@ def _hash(place: Path) -> tuple[bytes, str]:
             head = head or block[:1024]
             digest.update(block)
     return head, digest.hexdigest()
+
+
+def _hash_tune(path: str | os.PathLike[str]) -> tuple[bytes, str]:
+    data, _ = raw(path)
+    return data[:1024], hashlib.sha256(data).hexdigest()
 
 
 _SNIFFED = {
@@ -100,7 +124,7 @@ def _sniff(head: bytes, suffix: str) -> str:
     if start.startswith((b"<!doctype html", b"<html", b"<head", b"<body", b"<script")) or \
             (start.startswith((b"<?xml", b"<!--")) and b"<html" in start):
         return "html"
-    if head.startswith((b"PK\x03\x04", b"Rar!", b"7z\xbc\xaf", b"\x1f\x8b")) and suffix != ".mxl":
+    if head.startswith((b"PK\x03\x04", b"Rar!", b"7z\xbc\xaf", b"\x1f\x8b")) and suffix not in ZIPPED:
         return "zip"
     return ""
 
@@ -110,6 +134,6 @@ def _kind_of(message: str, head: bytes, suffix: str) -> str:
     said = message.lower()
     if "max-notes" in said or "max_notes" in said:
         return "too long"
-    if suffix in MIDI_SUFFIXES:
+    if suffix in KINDS["midi"]:
         return "damaged" if any(magic in head for magic in MIDI_HEADS) else "not midi"
-    return "not music" if b"\0" in head and suffix != ".mxl" else "damaged"
+    return "not music" if b"\0" in head and suffix not in ZIPPED else "damaged"

@@ -35,7 +35,7 @@ def piece_of(file: str) -> str:
     >>> piece_of("001/versions/001-v2.mid"), piece_of("MIDI/melody/jigs1.mid"), piece_of("a/song-7.mid")
     ('001/001', 'MIDI/jigs1', 'a/song-7')
     """
-    path = PurePosixPath(file)
+    path = PurePosixPath(re.sub(r"\.abc#(?=\d+$)", "#", file, flags=re.IGNORECASE))      # a tune of a book
     folders = [part for part in path.parent.parts if part.lower() not in PART_FOLDERS]
     stem = path.stem
     while (shorter := ENDING.sub("", stem)) and shorter != stem:

@@ -12,7 +12,7 @@ from partimento.errors import WriteError
 from partimento.formats import midi_text
 from partimento.formats.midi_events import MAX_TRACKS
 from partimento.formats.midi_read import TEXT_KINDS
-from partimento.score import MAX_TICK, Controls, Mark, Score, Tempo, Text, Track
+from partimento.score import MAX_TICK, OPTIONAL_COLUMNS, Controls, Mark, Score, Tempo, Text, Track
 
 _KINDS = frozenset(TEXT_KINDS.values())
 
@@ -43,7 +43,7 @@ def keep(score: Score) -> Score:
     controls, programs = _kept_controls(score, first)
     known = riding(score).get("raw", {})
     return score.replace(
-        duration=finish - score.onset, voice=None, staff=None, spelling=None, chords=(), controls=controls,
+        duration=finish - score.onset, **dict.fromkeys(OPTIONAL_COLUMNS), chords=(), controls=controls,
         meters=tuple(m for m in score.meters if m.tick <= end),
         tempos=tuple(Tempo(t.tick, min(max(t.us_per_quarter, 1), 0xFFFFFF)) for t in score.tempos if t.tick <= end),
         keys=tuple(dict.fromkeys(k._replace(fifths=min(max(k.fifths, -7), 7), mode=k.mode or "major")

@@ -154,8 +154,7 @@ class Page:
             stand = Notes.joined([stand, new, repitched._replace(pitch=pitches)])
         table = np.concatenate(rows)
         empty = self.around.without_notes()
-        return empty.replace(voice=None, staff=None, spelling=None, onset=table[:, 0], duration=table[:, 1],
-                             pitch=table[:, 2], velocity=table[:, 3], track=table[:, 4])
+        return empty.with_rows(table)
 
     def weigh(self, stages: Mapping[str, Mixture], codes: Mapping[tuple[int, int], int], key: tuple[int, int] | None,
               pen: Weighing) -> None:
