@@ -8,7 +8,7 @@
 #   make check       lint, wheels for every system, size and start-up time
 #   make bench       timings beside other programs, into bench/RESULTS.md
 #   make tables      published tables, a row at a time; goes on where it stopped
-#   make gallery     pieces from every family, in gallery/
+#   make gallery     pieces from every family and engraved pages, in gallery/
 #   make fuzz        damaged files at the readers for four minutes
 #   make clean       forget everything that was made here
 
@@ -53,7 +53,7 @@ bench: $(VENV)/bench
 tables: $(VENV)/bench
 	$(PY) bench/run.py --tables $(ARGS)
 
-gallery: $(VENV)/base
+gallery: $(VENV)/dev
 	$(PY) checks/gallery.py gallery
 
 fuzz: $(VENV)/dev
@@ -82,7 +82,7 @@ $(VENV)/base: pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/dev: $(VENV)/base
-	@$(PIP) --editable ".[dev,train]"
+	@$(PIP) --editable ".[dev,train,scores]"
 	@touch $@
 
 $(VENV)/bench: $(VENV)/dev bench/requirements.txt

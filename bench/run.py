@@ -47,7 +47,8 @@ def machine() -> dict[str, Any]:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), model)
     packages = {}
-    for name in ("numpy", "symusic", "torch", "miditok", "markovify", "mido", "pretty_midi", "keras", "onnxruntime"):
+    for name in ("numpy", "symusic", "torch", "miditok", "markovify", "mido", "pretty_midi", "keras", "onnxruntime",
+                 "verovio", "pypdfium2", "partitura", "music21"):
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             packages[name] = importlib.metadata.version(name)
     return {"processor": model, "cores": os.cpu_count(), "system": platform.system(),
