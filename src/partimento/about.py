@@ -12,6 +12,7 @@ from typing import Any
 
 from partimento import __version__, checkpoint
 from partimento.controls import CONTROLS
+from partimento.data import cache
 from partimento.errors import PartimentoError
 from partimento.models.base import FAMILIES, family
 from partimento.render import soundfont
@@ -68,6 +69,10 @@ def doctor() -> list[dict[str, Any]]:
     torch = importlib.util.find_spec("torch") is not None
     rows.append(_row("torch", True, "installed: neural families can be trained" if torch else
                      'not installed; only training a neural family needs it: pip install "partimento[train]"'))
+    verovio = importlib.util.find_spec("verovio") is not None
+    rows.append(_row("verovio", True, "installed: pages are engraved" if verovio else
+                     'not installed; only pdf, svg and png need it: pip install "partimento[scores]"'))
+    rows.append(_row("cache", True, f"{cache.folder()} keeps scores read before; it may be deleted"))
     return rows
 
 

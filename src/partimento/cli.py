@@ -28,13 +28,16 @@ def _options(*options: Callable[[Command], Command]) -> Callable[[Command], Comm
     return add
 
 
+_paper = click.option("--paper", type=click.Choice(["A4", "letter"]), default="A4", show_default=True,
+                      help="Paper of engraved pages.")
 _out = _options(
     click.option("-o", "--out", default=".", show_default=True,
                  help="Folder to write to, or the file; for a new folder with a dot in its name end it in /."),
     click.option("--format", "makes",
-                 help="What to write, with commas between: mid, wav, flac, ogg, mp3, png, svg, html (a page with "
-                      "sound) [mid,html into a folder]."),
+                 help="What to write, with commas between: mid, musicxml, mxl, abc; wav, flac, ogg, mp3; pdf, svg, "
+                      "png (engraved); roll.png, roll.svg; html (a page with sound) [mid,html into a folder]."),
     click.option("--soundfont", help="SoundFont (.sf2) to play with [the best found; partimento doctor names it]."),
+    _paper,
 )
 _draw = _options(
     click.option("-n", "--count", type=int, default=1, show_default=True, help="How many candidates to compose."),
@@ -162,18 +165,18 @@ def vary(**given: Any) -> None:
 @click.option("--model", help="The checkpoint that made it, where it is a file of yours.")
 @_out
 @_voice
-def replay(piece: str, model: str | None, out: str, makes: str | None, soundfont: str | None, as_json: bool,
-           quiet: bool) -> None:
+def replay(piece: str, model: str | None, out: str, makes: str | None, soundfont: str | None, paper: str,
+           as_json: bool, quiet: bool) -> None:
     """PIECE again from the settings inside it, and if it is the same."""
-    from partimento import verbs
+    from partimento import output, verbs
 
     result = verbs.replay(piece, model=model)
-    same = verbs.compare(piece, result)
-    paths = verbs.write([result], out, makes=_makes(makes, out), soundfont=soundfont)
+    same = output.compare(piece, result)
+    paths = output.write([result], out, makes=_makes(makes, out), soundfont=soundfont, paper=paper)
     if not quiet:
         _say({"replayed": piece, "same": same, "platform": result.platform}, as_json, f"{piece}: {same}")
     _written(paths, as_json)
-    if same == verbs.OTHER_NOTES:
+    if same == output.OTHER_NOTES:
         raise RequestError(f"{piece}: a replay must give the same notes; on {result.platform} it gave others "
                            "(another version, or the file was edited)")
 
@@ -184,13 +187,13 @@ def replay(piece: str, model: str | None, out: str, makes: str | None, soundfont
 @_voice
 def demo(out: str, seed: int, as_json: bool, quiet: bool) -> None:
     """A piece by the bundled model: MIDI, sound, picture and page."""
-    from partimento import verbs
+    from partimento import output, verbs
 
     learnt = verbs.compose(bars=16, meter="3/4", key="G major", tempo=112, tracks="flute,piano", seed=seed, count=1)
     chance = verbs.compose(model="random", bars=8, meter="3/4", key="G major", tempo=112, tracks="flute,piano",
                            seed=seed)
-    paths = verbs.write(learnt, out, makes=("mid", "wav", "png"))
-    page = verbs.write([*learnt, *chance], out, makes=("html",))
+    paths = output.write(learnt, out, makes=("mid", "musicxml", "wav", "roll.png"))
+    page = output.write([*learnt, *chance], out, makes=("html",))
     _report(learnt, as_json, quiet)
     if not (quiet or as_json):
         click.echo("the page also holds a piece of the random family: what no learning sounds like")
@@ -277,20 +280,23 @@ def inspect(path: str, licence: str | None, max_notes: int, input_meter: str | N
 @cli.command()
 @click.argument("source", type=click.Path())
 @click.option("-o", "--out", required=True, help="File to write; for a folder, the folder to write to.")
+@click.option("--format", "make", type=click.Choice(["mid", "musicxml", "mxl", "abc"]), default="mid",
+              show_default=True, help="What the files in a folder become.")
 @click.option("--tempo", type=float, help="Another tempo for the whole piece, in quarter notes a minute.")
+@click.option("--workers", type=int, help="Processes that convert [one a core].")
 @_input
 @_voice
-def convert(source: str, out: str, tempo: float | None, input_meter: str | None, input_downbeat: float | str | None,
-            max_notes: int, as_json: bool, quiet: bool) -> None:
-    """SOURCE (a file or a folder) as MIDI, with other bars or tempo.
+def convert(source: str, out: str, make: str, as_json: bool, quiet: bool, **given: Any) -> None:
+    """SOURCE (a file or a folder) as another kind of file.
 
-    The suffix of the file to write says the kind (.mid, .kar, .rmi ...); the files of a folder become .mid files.
+    MIDI, MusicXML (.musicxml, .mxl), ABC, kern and MuseScore files are read; the suffix of the file to write says
+    what it becomes (.mid, .musicxml, .mxl, .abc ...). A tune of a book of tunes is book.abc#12.
     """
-    from partimento import verbs
+    from partimento import conversion
 
-    with Shown(as_json, quiet or not (Path(source).is_dir() and sys.stderr.isatty())) as shown:
-        done = verbs.convert(source, out, tempo=tempo, input_meter=input_meter, input_downbeat=input_downbeat,
-                             max_notes=max_notes, report=shown.report)
+    many = Path(source).is_dir() or not Path(out).suffix
+    with Shown(as_json, quiet or not (many and sys.stderr.isatty())) as shown:
+        done = conversion.convert(source, out, format=make, report=shown.report, **given)
     for sentence in done.skipped:
         click.echo(f"skipped {sentence}", err=True)
     if not quiet and Path(source).is_dir():
@@ -301,21 +307,22 @@ def convert(source: str, out: str, tempo: float | None, input_meter: str | None,
 
 @cli.command()
 @click.argument("song", type=click.Path())
-@click.option("-o", "--out", default=".", show_default=True, help="File (.wav .ogg .png .html ...) or folder.")
-@click.option("--format", "makes", default="wav,png", show_default=True,
+@click.option("-o", "--out", default=".", show_default=True, help="File (.pdf .wav .roll.png .html ...) or folder.")
+@click.option("--format", "makes", default="wav,roll.png", show_default=True,
               help="What to write into a folder, with commas between.")
 @click.option("--soundfont", help="SoundFont (.sf2) to play with [the best found].")
 @click.option("--loop", is_flag=True, help="Sound of the exact length of the piece, its tail folded into its head.")
+@_paper
 @_input
 @_voice
-def render(song: str, out: str, makes: str, soundfont: str | None, loop: bool, input_meter: str | None,
-           input_downbeat: float | str | None, max_notes: int, as_json: bool, quiet: bool) -> None:
-    """SONG as sound (wav, flac, ogg, mp3), picture (png, svg) or page."""
-    from partimento import verbs
+def render(song: str, out: str, as_json: bool, quiet: bool, **given: Any) -> None:
+    """SONG as sound, as an engraved page, as a piano roll, or as a page that plays.
 
-    paths = verbs.render(song, out, makes=makes, soundfont=soundfont, loop=loop, input_meter=input_meter,
-                         input_downbeat=input_downbeat, max_notes=max_notes)
-    _written(paths, as_json)
+    Sound is wav, flac, ogg, mp3; engraved pages are pdf, svg, png; rolls are roll.png, roll.svg.
+    """
+    from partimento import output
+
+    _written(output.render(song, out, **given), as_json)
 
 
 @cli.command()
@@ -343,9 +350,9 @@ def doctor(as_json: bool) -> None:
 
 
 def _verb(name: str, given: dict[str, Any]) -> None:
-    from partimento import verbs
+    from partimento import output, verbs
 
-    out, soundfont = given.pop("out"), given.pop("soundfont")
+    out, look = given.pop("out"), {key: given.pop(key) for key in ("soundfont", "paper")}
     makes = _makes(given.pop("makes"), out)
     as_json, quiet = given.pop("as_json"), given.pop("quiet")
     ranges, targets = _pairs(given.pop("ranges"), "--range"), _pairs(given.pop("targets"), "--target")
@@ -355,7 +362,7 @@ def _verb(name: str, given: dict[str, Any]) -> None:
         results = _streamed(name, music, given | {"ranges": ranges, "targets": aims}, as_json, quiet)
     else:
         results = getattr(verbs, name)(*music, ranges=ranges, targets=aims, **given)
-    paths = verbs.write(results, out, makes=makes, soundfont=soundfont, name=Path(music[0]).stem if music else "")
+    paths = output.write(results, out, makes=makes, name=Path(music[0]).stem if music else "", **look)
     _report(results, as_json, quiet)
     _written(paths, as_json)
 
@@ -408,11 +415,11 @@ def _written(paths: Sequence[Path], as_json: bool) -> None:
 
 def _makes(makes: str | None, out: str) -> list[str]:
     """The formats to write: those said, or MIDI and a page into a folder, or what the file name says alone."""
-    from partimento import verbs
+    from partimento import output
 
     if makes is not None:
-        return verbs.makes_of(makes)
-    return [] if verbs.format_of(out) else ["mid", "html"]
+        return output.makes_of(makes)
+    return [] if output.format_of(out) else ["mid", "html"]
 
 
 def _pairs(items: Sequence[str], option: str) -> dict[str, str]:

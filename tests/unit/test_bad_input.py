@@ -138,8 +138,8 @@ WISHES = [
     (["-n", "0"], "count must lie in 1..1000"), (["-n", "1001"], "count must lie in 1..1000"),
     (["--seed", "-1"], "seed must lie in"), (["--temperature", "0"], "temperature must lie in"),
     (["--temperature", "nan"], "temperature must lie in"), (["--top-p", "2"], "top_p must lie in"),
-    (["--tries", "0"], "tries must lie in"), (["--format", "pdf"], "a format must be one of mid, wav"),
-    (["-o", "a.pdf"], "must end in .mid"), (["--bars", "10000", "--meter", "64/1"], "40,000 quarter notes"),
+    (["--tries", "0"], "tries must lie in"), (["--format", "doc"], "a format must be one of mid, musicxml"),
+    (["-o", "a.doc"], "must end in .mid"), (["--bars", "10000", "--meter", "64/1"], "40,000 quarter notes"),
 ]
 
 
@@ -225,7 +225,7 @@ def test_a_target_that_cannot_be_written(refused, music, tmp_path):
     wish = ("--model", "random", "--bars", 1)
     for out in ("file/a.mid", "file/folder", "file/folder/deep", "file"):
         assert "file" in refused("compose", *wish, "-o", out)
-    for words in (["convert", music, "-o", "file/b.mid"], ["render", music, "-o", "file/b.svg"],
+    for words in (["convert", music, "-o", "file/b.mid"], ["render", music, "-o", "file/b.roll.svg"],
                   ["render", music, "-o", "file/b.wav"], ["convert", ".", "-o", "file"],
                   ["train", music, "-o", "file/m.partimento", "--quiet"]):
         assert "file" in refused(*words).replace(str(music), "")
@@ -236,7 +236,7 @@ def test_a_target_that_cannot_be_written(refused, music, tmp_path):
     assert "null" in refused("compose", *wish, "-o", "a\0b.mid")
 
 
-@pytest.mark.parametrize("suffix", ["mid", "svg", "png", "html", "wav"])
+@pytest.mark.parametrize("suffix", ["mid", "musicxml", "roll.svg", "roll.png", "html", "wav"])
 def test_a_full_disk_leaves_what_was_there(refused, tmp_path, monkeypatch, suffix):
     old = tmp_path / f"a.{suffix}"
     old.write_bytes(b"what was there")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from partimento import __version__, cli, formats, verbs
+from partimento import __version__, cli, formats, output, verbs
 from partimento.models.base import FAMILIES
 from partimento.score import Meter, Tempo, Track
 from partimento.testing import song
@@ -69,10 +69,10 @@ def test_where_it_is_written(shell, out, count, names):
 
 
 def test_formats_beside_a_named_file(shell):
-    code, said, _ = shell("compose", "--model", "random", "--bars", 1, "-o", "a.mid", "--format", "mid,svg,.PNG,html",
-                          "--quiet")
+    code, said, _ = shell("compose", "--model", "random", "--bars", 1, "-o", "a.mid", "--format",
+                          "mid,roll.svg,.roll.PNG,html", "--quiet")
     assert code == 0
-    assert said == ["a.mid", "a.png", "a.svg", "a.html"]
+    assert said == ["a.mid", "a.roll.png", "a.roll.svg", "a.html"]
 
 
 def test_quiet_prints_only_paths_and_json_an_object_a_line(shell, music):
@@ -118,7 +118,8 @@ def test_stream_prints_a_line_a_bar_and_writes_what_replays(shell, music):
 def test_json_of_the_others(shell, music):
     shell("compose", "--model", "random", "--bars", 1, "-o", "a.mid")
     for words in (["models"], ["models", "--controls"], ["doctor"], ["replay", "a.mid", "-o", "again"],
-                  ["render", music, "-o", "r.svg"], ["convert", music, "-o", "c.mid"], ["convert", ".", "-o", "c"]):
+                  ["render", music, "-o", "r.roll.svg"], ["convert", music, "-o", "c.mid"],
+                  ["convert", ".", "-o", "c"]):
         code, lines, _ = shell(*words, "--json")
         assert code == 0
         assert lines
@@ -178,7 +179,7 @@ def test_convert_a_file_and_a_folder(shell, music, tmp_path):
 
 
 def test_render_into_a_file_and_a_folder(shell, music):
-    assert shell("render", music, "-o", "a.png") == (0, ["a.png"], [])
+    assert shell("render", music, "-o", "a.roll.png") == (0, ["a.roll.png"], [])
     assert shell("render", music, "-o", "r", "--format", "svg,html")[1] == [str(Path("r/song.svg")),
                                                                            str(Path("r/song.html"))]
     code, out, _ = shell("render", music, "-o", "short.wav", "--loop")
@@ -230,7 +231,7 @@ def _process(*words: str, **more) -> subprocess.CompletedProcess[bytes]:
 
 def test_a_process_of_its_own_writes_the_same_bytes(tmp_path):
     results = verbs.compose(model="random", bars=2, key="Bb", tempo=77, tracks="flute", seed=7)
-    ours = verbs.write(results, tmp_path / "ours.mid")[0]
+    ours = output.write(results, tmp_path / "ours.mid")[0]
     done = _process("compose", "--model", "random", "--bars", "2", "--key", "Bb", "--tempo", "77", "--tracks", "flute",
                     "--seed", "7", "-o", "theirs.mid", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, b"")

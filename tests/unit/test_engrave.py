@@ -18,12 +18,12 @@ import pytest
 from partimento.errors import ReadError, RequestError, WriteError
 from partimento.render import engrave
 from partimento.render.engrave_child import _join_directions
-from partimento.render.engrave_header import Credits, Frame, credits_of, footer, header
+from partimento.render.engrave_header import Credits, Paper, credits_of, footer, header
 
 _absent = [name for name in ("verovio", "fontTools", "brotli", "pypdfium2") if importlib.util.find_spec(name) is None]
 needs_verovio = pytest.mark.skipif(bool(_absent), reason=f"without {', '.join(_absent)} nothing is engraved: "
                                    'pip install "partimento[scores]"')
-A4 = Frame(210, 297, 15, 15, 14)
+A4 = Paper(210, 297, 15, 15, 14)
 
 
 def note(step: str = "G", inside: str = "", staff: int = 0) -> str:

@@ -115,7 +115,7 @@ def test_gaps_longer_than_one_delta_time():
 
 
 @pytest.mark.parametrize(("change", "says"), [
-    ({"ticks_per_quarter": 50_400}, "at most 32767 ticks"), ({"meters": (Meter(0, 4, 5),)}, "has 4/5"),
+    ({"meters": (Meter(0, 4, 5),)}, "has 4/5"),
     ({"meters": (Meter(0, 300, 4),)}, "300/4")])
 def test_what_midi_cannot_hold_is_said(change, says):
     with pytest.raises(WriteError, match=says):
@@ -125,7 +125,7 @@ def test_what_midi_cannot_hold_is_said(change, says):
 NOTE = Score(onset=[0], duration=[480], pitch=[60], velocity=[80], track=[0])
 
 
-@pytest.mark.parametrize("suffix", formats.SUFFIXES)
+@pytest.mark.parametrize("suffix", midi.SUFFIXES)
 def test_every_suffix_is_written_and_read(tmp_path, suffix):
     place = tmp_path / f"song{suffix.upper()}"
     formats.write(NOTE, place)
@@ -137,7 +137,7 @@ def test_every_suffix_is_written_and_read(tmp_path, suffix):
 
 @pytest.mark.parametrize("name", ["song.mp3", "song", "song.mdi"])
 def test_a_suffix_that_no_writer_has(tmp_path, name):
-    with pytest.raises(WriteError, match="no suffix named"):
+    with pytest.raises(WriteError, match="no suffix to write named"):
         formats.write(NOTE, tmp_path / name)
     assert not list(tmp_path.iterdir())
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import partimento
-from partimento import cli, formats, generate, verbs
+from partimento import cli, conversion, formats, generate, output, verbs
 from partimento.errors import CheckpointError, ModelError, PartimentoError, RequestError, WriteError
 from partimento.models.random import Random
 from partimento.score import Meter, Score, Track
@@ -54,7 +54,7 @@ def arguments(wish: dict) -> list[str]:
 def test_python_and_the_command_line_give_the_same_bytes(verb, wish, music, tmp_path, capsys):
     given = () if verb == "compose" else (music,)
     results = getattr(verbs, verb)(*given, **wish, model="random", seed=9, count=2)
-    ours = verbs.write(results, tmp_path / "python", name="" if verb == "compose" else music.stem)
+    ours = output.write(results, tmp_path / "python", name="" if verb == "compose" else music.stem)
     line = [verb.rstrip("_"), *map(str, given), *arguments(wish), "--model", "random", "--seed", "9", "-n", "2",
             "-o", str(tmp_path / "shell"), "--format", "mid", "--quiet"]
     assert cli.main(line) == 0
@@ -74,19 +74,19 @@ def test_a_stream_is_the_same_in_python_and_on_the_command_line(verb, wish, musi
     bars = partimento.stream(*given, verb=verb, model="random", seed=9, index=1, **wish)
     assert sum(len(bar) for bar in bars) <= len(bars.finish().score)
     name = "" if verb == "compose" else music.stem
-    ours = verbs.write([bars.finish()], tmp_path / "python", name=name)[0]
+    ours = output.write([bars.finish()], tmp_path / "python", name=name)[0]
     line = [verb.rstrip("_"), *map(str, given), *arguments(wish), "--model", "random", "--seed", "9", "-n", "2",
             "-o", str(tmp_path / "shell"), "--format", "mid", "--quiet", "--stream"]
     assert cli.main(line) == 0
     theirs = Path(capsys.readouterr().out.splitlines()[1])
     assert (theirs.name, theirs.read_bytes()) == (ours.name, ours.read_bytes())
     assert "-stream-seed9-2" in theirs.name
-    assert verbs.compare(theirs, verbs.replay(theirs)) == verbs.SAME_BYTES
+    assert output.compare(theirs, verbs.replay(theirs)) == output.SAME_BYTES
 
 
 def test_every_verb_is_a_name_of_the_package():
     for name in ("compose", "continue_", "infill", "harmonize", "vary", "replay", "convert", "stream"):
-        assert getattr(partimento, name) is getattr(verbs, name)
+        assert getattr(partimento, name) is getattr(conversion if name == "convert" else verbs, name)
 
 
 def test_a_seed_not_given_is_drawn_and_told():
@@ -112,40 +112,43 @@ def test_a_model_may_be_an_object_a_family_or_a_class_of_your_own():
 
 def test_file_names_say_the_input_and_the_settings(music, tmp_path):
     result = verbs.compose(model="random", bars=2, key="F# minor", meter="3/4", tempo=92, seed=7, count=2)
-    names = [p.name for p in verbs.write(result, tmp_path)]
+    names = [p.name for p in output.write(result, tmp_path)]
     assert names == [f"compose-random-Fsharp-minor-3-4-92bpm-seed7-{k}.mid" for k in (1, 2)]
     again = verbs.infill(music, bars="2.3-3", model="random", seed=7)
-    assert verbs.write(again, tmp_path, name="a/b:c")[0].name == "a-b-c-infill-random-bars2.3-3-seed7-1.mid"
-    assert verbs.write(verbs.vary(music, model="random", strength=0.3, seed=7), tmp_path)[0].name == \
+    assert output.write(again, tmp_path, name="a/b:c")[0].name == "a-b-c-infill-random-bars2.3-3-seed7-1.mid"
+    assert output.write(verbs.vary(music, model="random", strength=0.3, seed=7), tmp_path)[0].name == \
         "vary-random-0.3-seed7-1.mid"
-    assert len(verbs.write(again, tmp_path, name="x" * 300)[0].name) < 120
+    assert len(output.write(again, tmp_path, name="x" * 300)[0].name) < 120
 
 
 def test_a_file_name_says_its_format(tmp_path):
     one, three = verbs.compose(model="random", bars=1, seed=1), verbs.compose(model="random", bars=1, seed=1, count=3)
-    for name in ("a.mid", "b.MID", "c.midi", "d.svg", "e.wav"):
-        paths = verbs.write(one, tmp_path / name)
+    for name in ("a.mid", "b.MID", "c.midi", "d.roll.svg", "e.wav", "f.musicxml", "g.xml", "h.MXL", "i.abc"):
+        paths = output.write(one, tmp_path / name)
         assert paths == [tmp_path / name]
         assert paths[0].stat().st_size > 20
-    assert [p.name for p in verbs.write(three, tmp_path / "f.mid")] == ["f-1.mid", "f-2.mid", "f-3.mid"]
-    assert [p.name for p in verbs.write(one, tmp_path / "g.mid", makes=["svg", "mid"])] == ["g.mid", "g.svg"]
-    assert verbs.write(one, tmp_path / "deep" / "er" / "h.mid")[0].is_file()
+    assert [p.name for p in output.write(three, tmp_path / "a.roll.png")] == [f"a-{k}.roll.png" for k in (1, 2, 3)]
+    assert [p.name for p in output.write(three, tmp_path / "f.mid")] == ["f-1.mid", "f-2.mid", "f-3.mid"]
+    assert [p.name for p in output.write(one, tmp_path / "g.mid", makes=["roll.svg", "mid"])] == ["g.mid", "g.roll.svg"]
+    assert output.write(one, tmp_path / "deep" / "er" / "h.mid")[0].is_file()
     with pytest.raises(RequestError, match=r"must end in \.mid, .*for a folder of that name write a / behind it"):
-        verbs.write(one, tmp_path / "i.pdf")
-    assert verbs.write(one, f"{tmp_path}/take.2/")[0].parent == tmp_path / "take.2"
-    assert verbs.write(one, tmp_path / "take.2")[0].parent == tmp_path / "take.2"  # it is there now
-    with pytest.raises(RequestError, match="a format must be one of mid, wav"):
-        verbs.write(one, tmp_path, makes=["pdf"])
+        output.write(one, tmp_path / "i.doc")
+    assert output.write(one, f"{tmp_path}/take.2/")[0].parent == tmp_path / "take.2"
+    assert output.write(one, tmp_path / "take.2")[0].parent == tmp_path / "take.2"  # it is there now
+    with pytest.raises(RequestError, match="a format must be one of mid, musicxml"):
+        output.write(one, tmp_path, makes=["doc"])
 
 
+FREE = [make for make in output.MAKES if make not in output.PAGES]         # what needs no extra
 MAGIC = {"mid": b"MThd", "wav": b"RIFF", "flac": b"fLaC", "ogg": b"OggS", "png": b"\x89PNG", "svg": b"<svg",
          "html": b"<!doctype html>"}
 
 
 def test_every_format_is_written(tmp_path):
     results = verbs.compose(model="random", bars=1, meter="2/4", tempo=200, seed=3, count=2)
-    paths = verbs.write(results, tmp_path, makes=list(reversed(verbs.MAKES)))
-    assert [p.suffix[1:] for p in paths] == [m for m in verbs.MAKES if m != "html" for _ in range(2)] + ["html"]
+    paths = output.write(results, tmp_path, makes=list(reversed(FREE)))
+    endings = [Path(f"a.{make}").suffix for make in FREE if make != "html"]
+    assert [p.suffix for p in paths] == [ending for ending in endings for _ in range(2)] + [".html"]
     assert paths[-1].name == "index.html"
     for path in paths:
         data = path.read_bytes()
@@ -157,23 +160,23 @@ def test_every_format_is_written(tmp_path):
     assert page.count("<audio") == 2
 
 
-@pytest.mark.parametrize("suffix", ["wav", "png", "svg", "html"])
+@pytest.mark.parametrize("suffix", ["wav", "roll.png", "roll.svg", "html"])
 def test_render_by_suffix(suffix, tmp_path):
     path = tmp_path / "new" / f"a.{suffix}"
-    assert verbs.render(song(1, bars=1), path) == [path]
+    assert output.render(song(1, bars=1), path) == [path]
     assert path.stat().st_size > 500
 
 
 def test_render_and_convert_give_the_bytes_of_the_command_line(music, tmp_path, capsys):
-    ours = verbs.render(music, tmp_path / "python", makes="svg,.FLAC", loop=True, input_meter="3/4")
-    assert cli.main(["render", str(music), "-o", str(tmp_path / "shell"), "--format", "svg,.FLAC", "--loop",
+    ours = output.render(music, tmp_path / "python", makes="roll.svg,.FLAC", loop=True, input_meter="3/4")
+    assert cli.main(["render", str(music), "-o", str(tmp_path / "shell"), "--format", "roll.svg,.FLAC", "--loop",
                      "--input-meter", "3/4"]) == 0
-    done = verbs.convert(tmp_path, tmp_path / "python", tempo=77, input_downbeat=1.0)
+    done = conversion.convert(tmp_path, tmp_path / "python", tempo=77, input_downbeat=1.0)
     assert done == ([tmp_path / "python" / "my song.mid"], [])
     assert cli.main(["convert", str(music), "-o", str(tmp_path / "shell"), "--tempo", "77",
                      "--input-downbeat", "1"]) == 0
     theirs = [Path(p) for p in capsys.readouterr().out.splitlines()]
-    assert [p.name for p in theirs] == ["my song.svg", "my song.flac", "my song.mid"]
+    assert [p.name for p in theirs] == ["my song.roll.svg", "my song.flac", "my song.mid"]
     assert [p.read_bytes() for p in theirs] == [p.read_bytes() for p in [*ours, *done.written]]
 
 
@@ -184,28 +187,27 @@ def test_convert_skips_what_is_no_music_unless_all_of_it_is(music, tmp_path):
     for name in ("a", "b"):
         (source / f"{name}.mid").write_text("<html>")
     seen = []
-    done = verbs.convert(source, tmp_path / "out", report=lambda p: seen.append((p.done, p.total)) is None)
+    done = conversion.convert(source, tmp_path / "out", report=lambda p: seen.append((p.done, p.total)) is None)
     assert done.written == [tmp_path / "out" / "my song.mid"]
     assert [sentence.split(":")[0] for sentence in done.skipped] == [str(source / f"{n}.mid") for n in "ab"]
     assert seen == [(1, 3), (2, 3), (3, 3)]
-    assert verbs.convert(source, tmp_path / "two", report=lambda p: False).written == []
+    assert conversion.convert(source, tmp_path / "two", report=lambda p: False).written == []
     music.unlink()
     with pytest.raises(WriteError, match=r"none of 2 is, the first because: .*a\.mid"):
-        verbs.convert(source, tmp_path / "three")
+        conversion.convert(source, tmp_path / "three")
 
 
 def test_a_score_is_rendered_into_a_folder(tmp_path):
-    assert verbs.render(song(1, bars=1), tmp_path / "new", makes=["svg"]) == [tmp_path / "new" / "piece.svg"]
+    assert output.render(song(1, bars=1), tmp_path / "new", makes=["roll.svg"]) == [tmp_path / "new" / "piece.roll.svg"]
 
 
 def test_render_refuses_what_is_no_sound_or_picture(tmp_path):
-    for name in ("a.mid", "a.pdf"):
-        with pytest.raises(RequestError, match="render writes wav, flac"):
-            verbs.render(song(1), tmp_path / name)
     with pytest.raises(RequestError, match="render writes wav, flac"):
-        verbs.render(song(1), tmp_path / "new", makes="svg,mid")
-    with pytest.raises(RequestError, match="a format must be one of mid, wav"):
-        verbs.render(song(1), tmp_path / "new", makes="pdf")
+        output.render(song(1), tmp_path / "a.mid")
+    with pytest.raises(RequestError, match="render writes wav, flac"):
+        output.render(song(1), tmp_path / "new", makes="roll.svg,mid")
+    with pytest.raises(RequestError, match="a format must be one of mid, musicxml"):
+        output.render(song(1), tmp_path / "new", makes="doc")
     assert not list(tmp_path.iterdir())
 
 
@@ -213,7 +215,7 @@ def test_a_loop_has_the_exact_sample_count(tmp_path):
     import soundfile
 
     result = verbs.compose(model="random", bars=2, meter="3/4", tempo=90, loop=True, seed=1)
-    path = verbs.write(result, tmp_path / "loop.wav")[0]
+    path = output.write(result, tmp_path / "loop.wav")[0]
     assert soundfile.info(path).frames == round(2 * 3 * 60 / 90 * 44100)
 
 
@@ -230,7 +232,7 @@ def test_the_input_is_read_in_another_meter_and_no_note_moves(music):
 
 def test_replay_from_python(music, tmp_path):
     result = verbs.vary(music, strength=0.4, model="random", seed=5)[0]
-    path = verbs.write([result], tmp_path / "v.mid")[0]
+    path = output.write([result], tmp_path / "v.mid")[0]
     again = verbs.replay(path)
     assert formats.to_bytes(generate.stamped(again)) == path.read_bytes()
     with pytest.raises(RequestError, match="has none, so it cannot be replayed"):
@@ -258,7 +260,7 @@ def test_forty_tracks_in_and_out(tmp_path):
     path = tmp_path / "forty.mid"
     formats.write(source, path)
     result = verbs.infill(path, bars="2-3", tracks="part 7", model="random", seed=1)[0]
-    back = formats.read(verbs.write([result], tmp_path / "out.mid")[0])
+    back = formats.read(output.write([result], tmp_path / "out.mid")[0])
     assert [t.name for t in back.tracks] == [t.name for t in source.tracks]
     assert set(np.unique(back.track[back.onset >= 1920]).tolist()) <= set(range(40))
 
@@ -267,7 +269,7 @@ def test_a_target_under_a_file_is_refused(tmp_path):
     (tmp_path / "file").write_text("x")
     for out in (tmp_path / "file" / "a.mid", tmp_path / "file" / "folder"):
         with pytest.raises(WriteError, match="the target must be a folder that can be written"):
-            verbs.write(verbs.compose(model="random", bars=1, seed=1), out)
+            output.write(verbs.compose(model="random", bars=1, seed=1), out)
     assert json.dumps([p.name for p in tmp_path.iterdir()]) == '["file"]'
 
 

@@ -12,6 +12,7 @@ from partimento.errors import WriteError
 from partimento.formats import midi_text
 from partimento.formats.midi_events import MAX_TRACKS
 from partimento.formats.midi_read import TEXT_KINDS
+from partimento.notation.play import played
 from partimento.score import MAX_TICK, OPTIONAL_COLUMNS, Controls, Mark, Score, Tempo, Text, Track
 
 _KINDS = frozenset(TEXT_KINDS.values())
@@ -20,13 +21,12 @@ _KINDS = frozenset(TEXT_KINDS.values())
 def keep(score: Score) -> Score:
     """Return what a MIDI file keeps of a Score; ``parse(dumps(score)).score == keep(score)``.
 
+    A MIDI file is what is played: repeats are unfolded and grace notes given their time (`notation.play.played`).
     Lost are voice, staff, spelling, chord symbols, marks other than markers and sections, and whatever stands after
     the end. Overlapping notes of one pitch in one track end in the order in which they began. WriteError for a
-    clock or meter that MIDI cannot hold.
+    meter that MIDI cannot hold.
     """
-    if score.ticks_per_quarter > 32767:
-        raise WriteError("a MIDI clock must have at most 32767 ticks a quarter note; this piece has "
-                         f"{score.ticks_per_quarter}: write another format")
+    score = played(score)
     if len(score.tracks) >= MAX_TRACKS:
         raise WriteError(f"a MIDI file must have fewer than {MAX_TRACKS} parts; this piece has {len(score.tracks)}")
     for meter in score.meters:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,9 +23,10 @@ class _Ending(NamedTuple):
     times: frozenset[int]
 
 
-def played(score: Score) -> Score:
+def played(score: Score, repeats: bool = True) -> Score:
     """The Score as it sounds: repeats, endings, da capo and dal segno unfolded, grace notes played before their note.
 
+    Without `repeats` each bar sounds once, in the order of the page.
     A grace note takes 1/32 (less where there is no room) from what its voice plays before it. After a da capo or dal
     segno no repeat is taken and the last ending is played. In the second time through, the second verse of the lyrics
     is sung where there is one. Signs that never come to an end are left unplayed. The voices stay; `repeat` marks go.
@@ -37,8 +38,8 @@ def played(score: Score) -> Score:
     [60, 60, 62]
     """
     score = _coarser(score)
-    if any(mark.kind == "repeat" for mark in score.marks):
-        score = _unfolded(score, order_of_bars(score))
+    if repeats and any(mark.kind == "repeat" for mark in score.marks):
+        score = in_order(score, order_of_bars(score))
     return _with_graces(score)
 
 
@@ -146,7 +147,15 @@ class _Signs:
         return most
 
 
-def _unfolded(score: Score, order: list[tuple[int, int]]) -> Score:
+def in_order(score: Score, order: Sequence[tuple[int, int]]) -> Score:
+    """The bars of a Score (numbered from 0, each with which time it sounds) one after another, without repeat signs.
+
+    What rules at the beginning of a bar is said again where the order jumps; a note does not ring over a jump.
+
+    >>> tune = Score(onset=[0, 1920], duration=[1920, 1920], pitch=[60, 62], velocity=[80, 80], track=[0, 0])
+    >>> in_order(tune, [(1, 1), (1, 1)]).pitch.tolist()
+    [62, 62]
+    """
     edges = score.bar_starts
     pieces: list[tuple[int, int, int]] = []            # from, to, which time: bars that follow on each other joined
     for bar, time in order:

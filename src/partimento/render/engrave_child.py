@@ -11,9 +11,9 @@ from typing import Any
 
 from partimento.errors import PartimentoError, ReadError
 from partimento.formats import xml_safe
-from partimento.render.engrave_header import Frame, credits_of, footer, header, page_number
+from partimento.render.engrave_header import Paper, credits_of, footer, header, page_number
 from partimento.render.engrave_letters import Letters, widened
-from partimento.render.engrave_shapes import plain_page, text_width
+from partimento.render.engrave_shapes import plain_page, words_width
 from partimento.workers import Message
 
 INSTALL = 'pip install "partimento[scores]"'
@@ -59,10 +59,10 @@ def _pages(data: bytes, wish: dict[str, Any]) -> list[str]:
     credits = credits_of(root)
     cropped = wish["cropped"]
     width, height = PAPER[wish["paper"]][::-1] if wish["landscape"] else PAPER[wish["paper"]]
-    frame = Frame(width, height, *(_CROPPED if cropped else _MARGINS))
+    frame = Paper(width, height, *(_CROPPED if cropped else _MARGINS))
 
     def measure(text: str, size: float) -> float:
-        return text_width(text, size, letters)
+        return words_width(text, size, letters)
 
     over, taken = ([], 0.0) if cropped else header(credits, frame, measure)
     below = [] if cropped else footer(credits, frame, measure)
@@ -107,7 +107,7 @@ def _first_scale(staves: int, room: float) -> float:
     return max(_SMALLEST, min(_SCALES[-1], two) if two >= _TWO_SYSTEMS else min(_ONE_SYSTEM, 2 * two))
 
 
-def _set(toolkit: Any, frame: Frame, scale: float, taken: float, rows: int, cropped: bool) -> None:
+def _set(toolkit: Any, frame: Paper, scale: float, taken: float, rows: int, cropped: bool) -> None:
     """Tell verovio the page, and what to keep free under the `rows` of its own header so that ours has its room."""
     units = 10 / scale                             # of verovio's page in a millimetre
     toolkit.setOptions({

@@ -36,7 +36,7 @@ class Words(NamedTuple):
     anchor: str
 
 
-class Frame(NamedTuple):
+class Paper(NamedTuple):
     """A page and its margins in millimetres: left and right alike, top, bottom."""
 
     width: float
@@ -71,7 +71,7 @@ def credits_of(root: ET.Element) -> Credits:
     return Credits(title, "" if subtitle == title else subtitle, **{name: said.get(name, "") for name in _NAMES})
 
 
-def header(credits: Credits, frame: Frame, width: Width) -> tuple[list[Words], float]:
+def header(credits: Credits, frame: Paper, width: Width) -> tuple[list[Words], float]:
     """Return the lines over the first system, and how many millimetres they take from the top margin on."""
     room = frame.width - 2 * frame.side
     middle, right = frame.width / 2, frame.width - frame.side
@@ -98,7 +98,7 @@ def header(credits: Credits, frame: Frame, width: Width) -> tuple[list[Words], f
     return lines, y - frame.top + _GAP if lines else 0.0
 
 
-def footer(credits: Credits, frame: Frame, width: Width) -> list[Words]:
+def footer(credits: Credits, frame: Paper, width: Width) -> list[Words]:
     """Return the small print in the bottom margin of the first page, at most two lines."""
     said = [text for text in (credits.lyricist, credits.composer, credits.arranger) if len(text) > _LONG]
     small = " · ".join(filter(None, [*said, credits.rights]))
@@ -107,7 +107,7 @@ def footer(credits: Credits, frame: Frame, width: Width) -> list[Words]:
     return [Words(text, frame.width / 2, bottom + 4.5 + 3 * row, 2.4, "middle") for row, text in enumerate(rows)]
 
 
-def page_number(number: int, frame: Frame) -> list[Words]:
+def page_number(number: int, frame: Paper) -> list[Words]:
     """Return the number of a page, over its outer corner."""
     x, anchor = (frame.width - frame.side, "end") if number % 2 else (frame.side, "start")
     return [Words(str(number), x, frame.top - 3, 3.4, anchor)]

@@ -77,7 +77,7 @@ def plain_page(drawn: str, letters: Letters, *, scale: float, paper: tuple[float
         *page.out, "</svg>\n"])
 
 
-def text_width(text: str, size: float, letters: Letters) -> float:
+def words_width(text: str, size: float, letters: Letters) -> float:
     """How wide a text is in letters of a size of the text font, in the unit of that size."""
     return sum(letter.advance * size / em for letter, em in (letters.letter(each, Style()) for each in text))
 
