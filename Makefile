@@ -9,7 +9,7 @@
 #   make bench       timings beside other programs, into bench/RESULTS.md
 #   make tables      published tables, a row at a time; goes on where it stopped
 #   make gallery     pieces from every family and engraved pages, in gallery/
-#   make fuzz        damaged files at the readers for four minutes
+#   make fuzz        damaged files at the readers for seven minutes
 #   make clean       forget everything that was made here
 
 .PHONY: demo test test-slow test-lowest lint check bench tables gallery fuzz hooks clean
@@ -59,6 +59,7 @@ gallery: $(VENV)/dev
 fuzz: $(VENV)/dev
 	$(PY) bench/fuzz_midi.py --seconds 120 --engine plain $(ARGS)
 	$(PY) bench/fuzz_midi.py --seconds 120 --native guarded $(ARGS)
+	for kind in musicxml abc kern; do $(PY) bench/fuzz_$$kind.py --seconds 60 || exit 1; done
 
 hooks: $(VENV)/dev
 	$(PY) -m pre_commit install

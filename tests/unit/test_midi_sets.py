@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from partimento.formats import SUFFIXES, midi
+from partimento.formats import midi
 from partimento.formats.midi_fast import parse_fast
 from partimento.formats.midi_read import NEVER_ENDED
 
@@ -14,7 +14,7 @@ A_SET = 34          # 204 files in all
 
 
 def files_of(folder, count):
-    found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
+    found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in midi.SUFFIXES)
     return found[:: max(1, len(found) // count)][:count]
 
 

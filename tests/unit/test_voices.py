@@ -219,10 +219,7 @@ def test_parts_are_single_lines_where_no_more_than_four_notes_sound(notes: Notes
 
 
 def test_the_parts_of_real_quartets_are_mostly_found_again(music: Callable[[str], Path]) -> None:
-    reader = getattr(formats, "SUFFIXES", ())
     folder = music("openscore_quartets")
-    if ".mxl" not in reader:
-        pytest.skip("no reader of .mxl is wired in")
     right = every = 0
     for path in sorted(folder.rglob("*.mxl"))[:2]:
         score = formats.read(path)

@@ -135,7 +135,8 @@ def test_tunes_keep_every_note_and_bar(music: Callable[[str], Path], name: str) 
 
 @pytest.mark.slow
 def test_a_hundred_pages_keep_every_note_and_bar(music: Callable[[str], Path]) -> None:
-    for name, count in (("openscore_lieder", 60), ("openewld", 30), ("openscore_quartets", 7), ("openscore_orchestra", 3)):
+    for name, count in (("openscore_lieder", 60), ("openewld", 30), ("openscore_quartets", 7),
+                        ("openscore_orchestra", 3)):
         for path in sample(music(name), "*.mxl", count):
             check_mxl(path)
 

@@ -6,6 +6,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from fractions import Fraction
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +19,8 @@ Time = int | Fraction                  # quarter notes from the beginning of the
 
 CLOCK = 480                            # a written Score ticks in multiples of this a quarter note
 FINEST_CLOCK = 100_000
-MAX_QUARTERS = MAX_TICK // FINEST_CLOCK
+ROUNDED_CLOCK = CLOCK * 3 * 7          # where what the music needs is finer than that, or makes the piece too long
+MAX_QUARTERS = MAX_TICK // ROUNDED_CLOCK
 SHORTEST_BAR = Fraction(1, 32)         # the length of a bar is a multiple of this
 
 
@@ -165,6 +167,7 @@ class Draft:
             self._end = end
         clock = self._clock(notes)
 
+        @cache
         def tick(time: Time) -> int:
             return round(time * clock)
 
@@ -208,9 +211,9 @@ class Draft:
         clock = CLOCK
         for part in {time.denominator for time in times}:
             clock = math.lcm(clock, part)
-            if clock > FINEST_CLOCK:
+            if clock > FINEST_CLOCK or clock * self._end > MAX_TICK:
                 self.repairs["times finer than the clock rounded"] += 1
-                return CLOCK * 3 * 7
+                return ROUNDED_CLOCK
         return clock
 
     def _meters(self, tick: Any, marks: list[Mark]) -> list[Meter]:
@@ -221,6 +224,7 @@ class Draft:
         meters: list[Meter] = []
         now, due = (4, 4), False        # the meter in force; whether it has to be said again
         hidden = False                  # whether what is in force for the Score is no meter of the page
+        shown: tuple[int, int] | None = None
         for start, length, said in self._bars:
             at = tick(start)
             fresh = said is not None and (said != now or not meters)
@@ -233,8 +237,9 @@ class Draft:
                 continue
             if fresh or due:
                 meters.append(Meter(at, *now))
-                if hidden and not fresh:
+                if hidden and not fresh and now == shown:
                     marks.append(Mark(at, "meter", "hidden"))
+                shown = now
             hidden, due = False, length < full
         return meters
 

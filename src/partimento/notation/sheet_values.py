@@ -298,18 +298,18 @@ class _Writer:
 
     def _cut(self, index: int, start: int, stop: int, rest: bool, out: list[ValuedPiece]) -> None:
         """Write one note, or cut it at the strongest place inside and write both parts."""
-        found = value_of(stop - start, self.pulse.quarter)
-        at, level = self.pulse.strongest_inside(start, stop)
-        if found and (self._rest_fits(start, stop, level, found[1]) if rest else
-                      self._note_fits(start, stop, level, found[1])):
-            out.append(ValuedPiece(index, start, stop, *found))
-        elif level >= WEAKEST or not start < at < stop:
-            if not found:
+        left = [(start, stop)]                          # what is still to be written, the next last
+        while left:
+            start, stop = left.pop()
+            found = value_of(stop - start, self.pulse.quarter)
+            at, level = self.pulse.strongest_inside(start, stop)
+            fits = self._rest_fits if rest else self._note_fits
+            if found and (level >= WEAKEST or not start < at < stop or fits(start, stop, level, found[1])):
+                out.append(ValuedPiece(index, start, stop, *found))
+            elif level >= WEAKEST or not start < at < stop:
                 raise UnwritableError
-            out.append(ValuedPiece(index, start, stop, *found))
-        else:
-            self._cut(index, start, at, rest, out)
-            self._cut(index, at, stop, rest, out)
+            else:
+                left += [(at, stop), (start, at)]
 
     def _note_fits(self, start: int, stop: int, level: int, dots: int) -> bool:
         """Whether a note may pass the places of strength `level` inside it: the beat must stay to be seen."""
