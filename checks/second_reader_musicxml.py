@@ -201,7 +201,7 @@ class Causes:
     """What is known of why notes differ, in one file."""
 
     def __init__(self, reading: Reading, text: bytes, pairs: list[tuple[str, Note | None, Note | None]]) -> None:
-        self._with_cues = ours(musicxml_read.parse(text.replace(b"<cue/>", b"")).score)
+        self._cues = unmatched(ours(musicxml_read.parse(text.replace(b"<cue/>", b"")).score), ours(reading.score))[0]
         moves = reading.score.extras.get("notation", {}).get("transpose", {})
         self._octaves = {int(track) for track, interval in moves.items() if interval[2]}
         self._repairs = reading.repairs
@@ -217,7 +217,9 @@ class Causes:
         assert note is not None
         if "bars of another meter fitted to the other parts" in self._repairs:
             return "parts in two meters at once: we fit their bars to each other, others let them drift apart"
-        if name == "theirs alone" and not unmatched([note], self._with_cues)[0]:
+        if name == "theirs alone" and any(
+                cue.part == note.part and cue.pitch == note.pitch and cue.onset <= note.onset + NEAR
+                and cue.onset + cue.duration >= note.onset + note.duration - NEAR for cue in self._cues):
             return "cue note, which is no sound: we leave it out"
         if name == "other octave" and note.part in self._octaves:
             return OCTAVE

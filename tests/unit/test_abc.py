@@ -399,4 +399,4 @@ def test_limits_hold() -> None:
     with pytest.raises(ReadError, match="at most 10 notes"):
         abc_read.parse(b"X:1\nK:C\n" + b"CDEF|" * 4, max_notes=10)
     with pytest.raises(ReadError, match="quarter notes long"):
-        abc_read.parse(b"X:1\nM:4/4\nK:C\n" + b"Z10000|" * 3)
+        abc_read.parse(b"X:1\nM:4/4\nK:C\n" + b"Z10000|" * 9)

@@ -86,6 +86,11 @@ def test_segno_coda_and_the_jumps(inside, expected):
     assert not expected or not texts(score, "words")
 
 
+def test_words_beside_a_jump_stay():
+    score = read(FOUR + said("once more", '<sound dacapo="yes"/>') + WHOLE)
+    assert (marks(score, "repeat"), texts(score, "words")) == ([(4, "da capo")], [(0, 0, "once more")])
+
+
 def test_of_two_coda_signs_the_first_sends_to_the_second():
     sign = direction("<coda/>")
     score = read(FOUR + WHOLE, WHOLE + sign, said("D.C. al Coda") + WHOLE, sign + WHOLE)

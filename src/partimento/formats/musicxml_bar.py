@@ -236,7 +236,7 @@ class PartReader:
             duration = self._duration(kids["duration"])
             if looks is not None and looks != self._time(duration) and duration:
                 exact = whole(looks * self._divisions)
-                if abs(exact - duration) < 1:            # no whole number of divisions: it was rounded
+                if -1 < exact - duration < 1:            # no whole number of divisions: it was rounded
                     if "chord" not in kids:
                         self._drift += exact - duration
                     return exact

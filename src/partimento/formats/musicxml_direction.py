@@ -21,6 +21,7 @@ _STYLES = {"light-light": "double", "heavy-heavy": "double", "light-heavy": "fin
            "dashed": "dashed", "dotted": "dashed", "none": "none"}
 _CAPO = re.compile(r"^(?:d\.? ?c\.?|da capo)(?= |$|,)", re.IGNORECASE)
 _SEGNO = re.compile(r"^(?:d\.? ?s\.?|dal segno|dal s\.?)(?= |$|,)", re.IGNORECASE)
+_FINE = re.compile(r"^fine\.?$", re.IGNORECASE)
 _SIGNS = ("segno", "coda")
 _TO_CODA = re.compile(r"^(?:to coda|al coda|alla coda|to ø|to 𝄌|go to coda)\b", re.IGNORECASE)
 
@@ -69,7 +70,7 @@ def direction_of(element: Element) -> Direction | None:
         tempo = _float(sound.get("tempo")) or tempo
         loud = _float(sound.get("dynamics")) * 0.9
     jumps = _jumps(said, sound, jumps)
-    if jumps and not set(jumps) <= {"segno", "coda", "coda?"}:
+    if jumps and any(pattern.match(said) for pattern in (_CAPO, _SEGNO, _TO_CODA, _FINE)):
         said = ""                                    # the words are what the mark says
     dynamic = "".join(dynamics) if all(len(said) <= 1 for said in dynamics) else " ".join(dynamics)
     level, accent = _loudness(dynamic, loud)
@@ -119,7 +120,7 @@ def _jumps(said: str, sound: Element | None, signs: list[str]) -> list[str]:
     elif "tocoda" in says or _TO_CODA.match(said):
         out.append("to coda")
         signs = [sign for sign in signs if sign != "coda?"]
-    elif "fine" in says or re.fullmatch(r"fine\.?", said, re.IGNORECASE):
+    elif "fine" in says or _FINE.match(said):
         out.append("fine")
     if "segno" in says and "segno" not in signs:
         out.append("segno")

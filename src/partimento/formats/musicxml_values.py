@@ -161,7 +161,7 @@ def written_pitch(step: str | None, alter: str | None, octave: str | None) -> tu
     step = (step or "").strip().upper()
     height = number(octave)
     altered: Number | None = number(alter) if alter else 0
-    if step not in _PITCH or len(step) != 1 or not isinstance(height, int) or altered is None or abs(altered) > 4:
+    if step not in _PITCH or len(step) != 1 or not isinstance(height, int) or altered is None or not -4 <= altered <= 4:
         return None
     semitones = round(altered)
     return 12 * height + 12 + _PITCH[step] + semitones, spelling_of(step, semitones)

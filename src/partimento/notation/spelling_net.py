@@ -28,10 +28,10 @@ def learnt() -> Weights:
 def chances(facts: Floats, weights: Weights) -> Floats:
     """Return how likely each of the twelve places is written 12 fifths flatter, there, or sharper: [moments, 12, 3].
 
-    Float32, as logarithms up to a constant for each place. A residual network of width H: `in` [FACTS, H]; then blocks in order, each either a filter over five moments that
-    lie `reach` apart and a layer between, or a memory: a gated sum (Lei et al. 2018, "Simple Recurrent Units") that
-    runs over the moments forward and one that runs backward; then `out` [H + FACTS, 36]. It reads a long piece in
-    windows.
+    Float32, as logarithms up to a constant for each place. A residual network of width H: `in` [FACTS, H]; then
+    blocks in order, each either a filter over five moments that lie `reach` apart and a layer between, or a memory: a
+    gated sum (Lei et al. 2018, "Simple Recurrent Units") that runs over the moments forward and one that runs
+    backward; then `out` [H + FACTS, 36]. It reads a long piece in windows.
 
     >>> chances(np.zeros((3, len(learnt()["in"])), np.float32), learnt()).shape
     (3, 12, 3)
