@@ -17,8 +17,9 @@ import numpy as np
 from partimento.formats.abc_bars import Barring, say_marks
 from partimento.formats.abc_fields import FREE, MeterSaid, chord_symbol_of
 from partimento.formats.abc_notes import AbcBar
-from partimento.formats.abc_signs import DYNAMICS, JUMP_SIGNS, LEVELS, Sign
+from partimento.formats.abc_signs import DYNAMICS, JUMP_SIGNS, Sign
 from partimento.formats.draft import Draft
+from partimento.formats.loudness import LEVELS
 from partimento.formats.reading import Reading
 from partimento.notation.names import name_of
 from partimento.notation.ready import ready

@@ -18,8 +18,6 @@ JUMPS = {"segno": "segno", "coda": "coda?", "D.C.": "da capo", "dacapo": "da cap
 JUMP_SIGNS = {"fine": "fine", "da capo": "D.C.", "dal segno": "D.S.", "da capo al fine": "D.C.alfine",
               "dal segno al fine": "D.S.alfine", "da capo al coda": "D.C.alcoda", "dal segno al coda": "D.S.alcoda",
               "to coda": "To Coda"}
-# Velocity from there on; accents change nothing for what follows.
-LEVELS = {"pppp": 10, "ppp": 16, "pp": 33, "p": 49, "mp": 64, "mf": 80, "f": 96, "ff": 112, "fff": 126, "ffff": 127}
 _STRONG = {"": 0, "none": 1, "dashed": 2, "double": 3, "final": 4}
 
 

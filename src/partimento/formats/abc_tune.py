@@ -26,10 +26,11 @@ from partimento.formats.abc_fields import (
     transposition,
     unit_of,
 )
-from partimento.formats.abc_signs import LEVELS, Sign
+from partimento.formats.abc_signs import Sign
 from partimento.formats.abc_text import field_of, uncommented, unescaped
 from partimento.formats.abc_voice import AbcVoice
 from partimento.formats.draft import Draft
+from partimento.formats.loudness import LEVELS
 from partimento.formats.reading import Reading
 from partimento.score import Text
 

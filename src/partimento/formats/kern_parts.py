@@ -14,7 +14,7 @@ class Staves(NamedTuple):
 
     part: int
     staff: int
-    count: int
+    of: int
 
 
 class KernPart(NamedTuple):

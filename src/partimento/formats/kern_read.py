@@ -10,12 +10,12 @@ from fractions import Fraction
 
 from partimento.formats import kern_words, musicxml_harmony, musicxml_values
 from partimento.formats.draft import Draft
-from partimento.formats.kern_loudness import Loudness
 from partimento.formats.kern_parts import Staves, interval_of, staves_of
 from partimento.formats.kern_repeats import Sign, barline_signs, section_signs, sections_of
-from partimento.formats.kern_tempos import Tempos
 from partimento.formats.kern_walk import WHOLE_PIECE, KernFile, Said
+from partimento.formats.loudness import Loudness
 from partimento.formats.reading import DEFAULT_MAX_NOTES, Reading
+from partimento.formats.tempos import Tempos
 
 LONGEST_GAP = 4                        # quarter notes between two notes with a tie over other notes
 _DYNAMIC = re.compile(r"(?<![a-z])([pmf]{1,4}|[sr]?f{1,2}[zp]{0,2}|s?fp|fz|sffz?)(?![a-z])")
@@ -234,7 +234,7 @@ class _Reader:
                 pitch, spelling = pitch - semitones, musicxml_values.on_line(spelling - fifths)
             draft.note(staff.part, when(time), length, pitch,
                        velocity=loud[staff.part].at(time), voice=100 * staff.staff + voice,
-                       staff=min(max(staff.staff + shift, 1), staff.count), spelling=spelling, grace=grace,
+                       staff=min(max(staff.staff + shift, 1), staff.of), spelling=spelling, grace=grace,
                        tied_from=tied_from, tied_to=tied_to)
         for spine, time in walk.fermatas:
             draft.fermata(when(time), self._staves[spine].part)

@@ -131,5 +131,5 @@ def _quarters(number: str, of: str | None, dots: int) -> Fraction:
         value = Fraction(4 * 2 ** min(len(number), 3))
     else:
         value = Fraction(4 * (int(of) if of else 1), int(number))
-    dotted = 2 ** min(dots, MAX_DOTS)
-    return value * (2 * dotted - 1) / dotted
+    dotted: int = 2 ** min(dots, MAX_DOTS)
+    return value * Fraction(2 * dotted - 1, dotted)

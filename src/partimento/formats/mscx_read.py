@@ -11,10 +11,10 @@ from partimento.errors import ReadError
 from partimento.formats import mscx_values as values
 from partimento.formats import xml_safe, zipped
 from partimento.formats.draft import Draft
-from partimento.formats.kern_loudness import Loudness
-from partimento.formats.kern_tempos import Tempos
+from partimento.formats.loudness import Loudness
 from partimento.formats.mscx_staff import Far, Staff, far_from
 from partimento.formats.reading import DEFAULT_MAX_NOTES, Reading
+from partimento.formats.tempos import Tempos
 
 SUFFIXES = (".mscx",)
 CUT = ("Part", "Measure", "VBox", "HBox", "TBox", "FBox", "Style")
@@ -160,7 +160,7 @@ class _Page:
 
     def place(self, far: Far) -> Fraction:
         """A moment said by its bar and the way into it."""
-        return min(self.bar_at(far.index)[0] + far.into, Fraction(self._draft.end))
+        return min(self.bar_at(far.bar)[0] + far.into, Fraction(self._draft.end))
 
     # --- signs -------------------------------------------------------------------------------------------------
 

@@ -38,7 +38,7 @@ class StaffHead(NamedTuple):
 class Far(NamedTuple):
     """A moment some way off: the number of its bar, and quarter notes from the beginning of that bar."""
 
-    index: int
+    bar: int
     into: Fraction
 
 

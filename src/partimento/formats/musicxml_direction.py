@@ -6,15 +6,10 @@ import re
 from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
+from partimento.formats.loudness import ACCENT, ACCENTS, LEVELS
 from partimento.formats.musicxml_harmony import Degree, Root, symbol_of
 from partimento.formats.tempo_words import returns_to_tempo, usual_tempo
 
-LEVELS = {"pppppp": 5, "ppppp": 7, "pppp": 10, "ppp": 16, "pp": 33, "p": 49, "mp": 64, "mf": 80, "f": 96, "ff": 112,
-          "fff": 126, "ffff": 127, "fffff": 127, "ffffff": 127}
-# Loud for what begins there alone; the letters after it say how it goes on.
-_ACCENTS = {"sf": "", "sfz": "", "sffz": "", "fz": "", "rf": "", "rfz": "", "sfp": "p", "sfpp": "pp", "fp": "p",
-            "ffp": "p", "fpp": "pp", "sfzp": "p", "pf": "f"}
-ACCENT = 112
 _BEATS = {"long": 16.0, "breve": 8.0, "whole": 4.0, "half": 2.0, "quarter": 1.0, "eighth": 0.5, "16th": 0.25,
           "32nd": 0.125, "64th": 0.0625}
 _STYLES = {"light-light": "double", "heavy-heavy": "double", "light-heavy": "final", "heavy": "final",
@@ -101,8 +96,8 @@ def _loudness(dynamic: str, loud: float) -> tuple[int, int]:
     number = min(max(round(loud), 1), 127) if loud else 0
     if dynamic in LEVELS:
         return number or LEVELS[dynamic], 0
-    if dynamic in _ACCENTS:
-        return LEVELS.get(_ACCENTS[dynamic], 0), ACCENT
+    if dynamic in ACCENTS:
+        return LEVELS.get(ACCENTS[dynamic], 0), ACCENT
     words = [LEVELS[word] for word in re.findall(r"\b[pmf]+\b", dynamic) if word in LEVELS]
     return number or (words[-1] if words else 0), 0
 
