@@ -1,7 +1,9 @@
 """Fits the network of pitch spelling on scores of three CC0 sets, on one half of the works or on all.
 
     python bench/spelling_fit.py 0                # weights that were shown the works of side 0, into build/spelling/
-    python bench/spelling_fit.py all --out src/partimento/notation/spelling.npz     # those that come with the package
+    python bench/spelling_fit.py 1 --out src/partimento/notation/spelling.safetensors    # those of the package
+
+With ``--out`` the ledger of the pieces that were shown is written beside the weights, as .jsonl.
 
 The sides: every file of openscore_quartets and openscore_lieder is on one of two, drawn by work with seed 0. Movements
 of a quartet are one work, and so are songs of one title by one composer and any two files that share a fifth of the
@@ -12,6 +14,7 @@ weights of a side take an hour on one core; all of them are seeded.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import re
 import sys
 import time
@@ -27,6 +30,7 @@ import numpy.typing as npt
 sys.path.append(str(Path(__file__).resolve().parent))
 from peers import music, peer
 
+from partimento.data import ledger
 from partimento.features import pitched
 from partimento.formats import musicxml_read
 from partimento.notation import spelling_view
@@ -206,6 +210,17 @@ def save(weights: Weights, path: Path) -> None:
     np.savez_compressed(path, **{name: value.astype(np.float16) for name, value in weights.items()})
 
 
+def shipped(weights: Weights, side: int | None, path: Path) -> None:
+    """Write weights in half precision as the package keeps them, and the ledger of what they were shown beside them."""
+    from safetensors.numpy import save_file
+
+    save_file({name: np.array(value, np.float16, order="C") for name, value in weights.items()}, path)
+    rows = [ledger.Entry(file=piece.path.relative_to(music(piece.set)).as_posix(), source=piece.set, licence="CC0-1.0",
+                         sha256=hashlib.sha256(piece.path.read_bytes()).hexdigest(), used="train",
+                         notes=len(piece.score)) for piece in pieces() if side is None or piece.side in (side, 2)]
+    ledger.write(rows, path.with_suffix(".jsonl"), seed=0)
+
+
 def fit(lessons: Sequence[Sequence[Lesson]], steps: int = STEPS) -> Weights:
     """Return weights fitted on lessons: for each piece one with its written keys and one without."""
     torch = peer("torch")
@@ -322,8 +337,9 @@ def summed(torch: Any, kept: Any, told: Any) -> Any:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("side", choices=("0", "1", "all"))
-    parser.add_argument("--out", type=Path, help="another place for the weights too")
+    parser.add_argument("--out", type=Path, help="where the weights go too, with their ledger")
     given = parser.parse_args()
-    found = fitted(None if given.side == "all" else int(given.side))
+    one = None if given.side == "all" else int(given.side)
+    found = fitted(one)
     if given.out:
-        save(found, given.out)
+        shipped(found, one, given.out)

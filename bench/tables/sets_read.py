@@ -1,4 +1,4 @@
-"""Every file of the sets whose verdict is A, read to Scores or skipped with its reason.
+"""Every file of the sets whose verdict is A, read to Scores or left out with its reason.
 
     python bench/run.py --tables sets_read
 """
@@ -19,7 +19,7 @@ from peers import music, rows_by_hand
 from partimento.data import load
 
 PROTOCOL = ("each set read whole by two processes, as `partimento train` reads it, with an empty cache, then again "
-            "with the cache; exact duplicates count as skipped; grace notes are not counted among the notes")
+            "with the cache; exact duplicates are left out; grace notes are not counted among the notes")
 SETS = ("mutopia_midi", "freedoom_midi", "groove", "openscore_lieder", "openscore_quartets", "openscore_orchestra",
         "open_hymnal", "chopin_first_editions", "polish_piano")
 
@@ -44,7 +44,7 @@ def row(name: str) -> dict[str, Any]:
         mended.update(entry.repairs)
     counts = corpus.counts
     return {"files": len(corpus.entries), "used": counts["used"], "notes": corpus.notes, "repaired": counts["repaired"],
-            "skipped": counts["skipped"], "why skipped": corpus.reasons() or "–",
+            "left out": counts["skipped"], "why left out": corpus.reasons() or "–",
             "what was repaired": "; ".join(f"{what} {n:,}" for what, n in mended.most_common()) or "–",
             "s": round(first - begin, 1), "s, cached": round(again - first, 1)}
 

@@ -141,3 +141,14 @@ def test_titles_and_names():
                                 Text(0, -1, "composer", "A. B."), Text(0, -1, "lyricist", "C. D."),
                                 Text(0, -1, "arranger", "E. F."), Text(0, -1, "copyright", "CC0")}
     assert read(FOUR + WHOLE, head="<work><work-title>One</work-title></work>").texts == (Text(0, -1, "title", "One"),)
+
+
+def test_chord_symbols_apart_only_on_the_paper_share_the_time() -> None:
+    harmony = "<harmony relative-x='9'><root><root-step>{}</root-step></root><kind>major</kind></harmony>"
+    note = "<note><pitch><step>C</step><octave>4</octave></pitch><duration>4</duration></note>"
+    bars = (f'<measure number="1"><attributes><divisions>1</divisions></attributes>{harmony.format("C")}'
+            f'{harmony.format("F")}{note}</measure><measure number="2">{harmony.format("G")}{note}</measure>')
+    data = ('<score-partwise><part-list><score-part id="P1"><part-name/></score-part></part-list>'
+            f'<part id="P1">{bars}</part></score-partwise>').encode()
+    score = parse(data).score
+    assert [(chord.tick / 480, chord.symbol) for chord in score.chords] == [(0, "C"), (2, "F"), (4, "G")]

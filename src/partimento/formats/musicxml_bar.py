@@ -79,7 +79,7 @@ class PartReader:
         self.marks: list[tuple[int, Time | None, str, str]] = []       # None is the end of the bar
         self.keys: list[tuple[int, Time, int, str]] = []
         self.clefs: list[tuple[int, Time, int, str]] = []
-        self.chords: list[tuple[int, Time, str]] = []
+        self.chords: list[tuple[int, Time, str, bool]] = []      # the last: whether it was moved on the paper
         self.lyrics: list[tuple[int, Time, str, str]] = []
         self.fermatas: list[tuple[int, Time]] = []
         self.signatures: list[tuple[int, str]] = []
@@ -423,7 +423,8 @@ class PartReader:
             self._repairs["chord symbols without a root left out"] += 1
             return
         offset = number(element.findtext("offset")) or 0
-        self.chords.append((self._bar, self._time(max(self._at + offset, 0)), symbol))
+        moved = "relative-x" in element.attrib or "default-x" in element.attrib
+        self.chords.append((self._bar, self._time(max(self._at + offset, 0)), symbol, moved))
 
     def _barline(self, element: Element) -> None:
         middle = element.get("location") == "middle" and self._at > 0

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import bisect
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from fractions import Fraction
-from itertools import zip_longest
+from itertools import groupby, zip_longest
 from typing import Any
 from xml.etree.ElementTree import Element
 
@@ -230,6 +231,20 @@ def _tied_over(heads: list[tuple[int, Time, Head]]) -> None:
             del before[:-MOST_TIES]
 
 
+def _spread(chords: list[tuple[Time, Time, str, bool]]) -> Iterator[tuple[Time, str]]:
+    """Where each chord symbol stands, of (time, end of its bar, symbol, whether it was moved on the paper).
+
+    Several that a file puts at one time, apart only on the paper, share the time up to the next one or the bar line.
+    """
+    ordered = sorted(chords, key=lambda chord: chord[0])
+    groups = [list(group) for _, group in groupby(ordered, key=lambda chord: chord[0])]
+    for group, after in zip_longest(groups, groups[1:]):
+        onset, stop = group[0][:2]
+        room = max(min(stop, after[0][0]) if after else stop, onset) - onset if any(c[3] for c in group) else 0
+        for place, (_, _, symbol, _) in enumerate(group):
+            yield onset + room * Fraction(place, len(group)), symbol
+
+
 def _say(draft: Draft, number: int, part: PartReader, ends: list[Time]) -> None:
     """Say the notes of a part and what stands over them."""
     for index, back in part.repeated.items():
@@ -248,8 +263,9 @@ def _say(draft: Draft, number: int, part: PartReader, ends: list[Time]) -> None:
                    tied_from=head.tied_from, tied_to=head.tied_to)
     for index, at, staff, clef in part.clefs:
         draft.clef(when(index, at), number, staff, clef)
-    for index, at, symbol in part.chords:
-        draft.chord(when(index, at), symbol)
+    for onset, symbol in _spread([(when(index, at), ends[index], symbol, moved)
+                                 for index, at, symbol, moved in part.chords]):
+        draft.chord(onset, symbol)
     for index, at, kind, text in part.lyrics:
         draft.text(when(index, at), number, kind, text)
     for index, at in part.fermatas:

@@ -30,8 +30,8 @@ def spell(score: Score, *, keys: bool = True, weights: Weights | None = None) ->
     (leading notes rise, chromatic lines keep their direction). Notes of one pitch class at one moment are spelled
     alike. That names come from the notes before and after is the idea of Meredith (2006), "The ps13 pitch spelling
     algorithm"; a recurrent network for it is of Foscarin, Audebert and Fournier-S'niehotta (2021), "PKSpell". The
-    weights are fitted on the CC0 sets openscore_lieder, openscore_quartets and openscore_orchestra
-    (`bench/spelling_fit.py`).
+    weights are fitted on half of the works of openscore_lieder and openscore_quartets and on openscore_orchestra, all
+    CC0 (`bench/spelling_fit.py`; the ledger lies beside them).
 
     >>> s = Score(onset=[0, 480, 960], duration=[480] * 3, pitch=[67, 66, 67], velocity=[80] * 3, track=[0] * 3)
     >>> (spell(s) - OFFSET).tolist()

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from functools import cache
 from importlib.resources import files
-from io import BytesIO
 
 import numpy as np
 import numpy.typing as npt
 
 from partimento.notation.spelling_view import Floats
 
-WEIGHTS = "spelling.npz"                # beside this module: float16 arrays, named in `chances`
+WEIGHTS = "spelling.safetensors"        # beside this module, with its ledger: float16 arrays, named in `chances`
 _WINDOW, _MARGIN = 8192, 1024           # moments read at once, and how far it is read on before and after them
 
 Weights = dict[str, Floats]
@@ -20,9 +19,10 @@ Weights = dict[str, Floats]
 @cache
 def learnt() -> Weights:
     """Return the weights that come with the package, as float32 arrays by name."""
-    data = files("partimento.notation").joinpath(WEIGHTS).read_bytes()
-    with np.load(BytesIO(data), allow_pickle=False) as kept:
-        return {name: kept[name].astype(np.float32) for name in kept.files}
+    from safetensors.numpy import load
+
+    kept = load(files("partimento.notation").joinpath(WEIGHTS).read_bytes())
+    return {name: array.astype(np.float32) for name, array in kept.items()}
 
 
 def chances(facts: Floats, weights: Weights) -> Floats:
