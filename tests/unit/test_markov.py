@@ -351,3 +351,52 @@ def test_outer_lines_are_written_first():
     assert line_rank(1, size, False).tolist() == [0, 1, 3]
     assert line_rank(0, size, True).tolist() == [0, 1, 3]
     assert line_rank(2, size, True).tolist() == [1, 1, 1]
+
+
+# --- taste ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def ragged():
+    """A model of tunes whose rhythms no page shows plainly, two notes at a time."""
+    rng = np.random.default_rng(5)
+    pieces = []
+    for number in range(6):
+        onset = np.cumsum(rng.choice([40, 80, 120, 160, 200, 240, 480], 60))
+        rows = [(o, d, p + k, 80, 0) for o, d, p in zip(onset, rng.choice([40, 120, 200, 280], 60),
+                                                        rng.choice([60, 62, 64, 67], 60), strict=True) for k in (0, 12)]
+        pieces.append(Piece(Score.from_rows(rows, tracks=(Track("flute", 73),)), f"{number}"))
+    return Markov(order=2).fit(pieces)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_sharpened_draw_writes_what_a_page_can_show(ragged, seed):
+    frame = Score(end=8 * 1920, tracks=(Track("flute", 73),))
+    new, = ragged.fill(frame, Blanks.everything(frame), Request(top_p=0.95), [generator(seed)])
+    place = new.onset % 480
+    assert len(new) > 8
+    assert not set(place.tolist()) & {40, 200, 280, 440}, "nothing begins on finer places"
+    binary, ternary = np.isin(place, [120, 360]), np.isin(place, [160, 320])
+    gap = np.diff(new.onset)
+    assert not (gap[binary[:-1] & ternary[1:] | ternary[:-1] & binary[1:]] < 480).any()
+    assert len(np.unique(new.onset)) == len(new), "a flute plays one note at a time"
+    assert (new.onset[1:] >= new.offset[:-1]).all()
+    last = new.onset[new.onset >= 7 * 1920] - 7 * 1920
+    assert (last % 480 == 0).all(), "the end comes on beats"
+    assert (last <= 960).all()
+
+
+def test_the_model_itself_is_drawn_as_it_was_counted(ragged):
+    frame = Score(end=8 * 1920, tracks=(Track("flute", 73),))
+    plain, = ragged.fill(frame, Blanks.everything(frame), Request(top_p=1.0, temperature=1.0), [generator(1)])
+    assert set((plain.onset % 480).tolist()) & {40, 200, 280, 440}
+    assert len(np.unique(plain.onset)) < len(plain)
+
+
+def test_a_loop_goes_on_to_its_last_bar(ragged):
+    frame = Score(end=8 * 1920, tracks=(Track("flute", 73),))
+    blanks = Blanks.everything(frame)
+    new = [ragged.fill(frame, blanks, Request(top_p=0.95, loop=loop), [generator(seed) for seed in range(6)])
+           for loop in (True, False)]
+    late = [sum((piece.onset > 7 * 1920 + 960).any() for piece in pieces) for pieces in new]
+    assert late[0] > late[1] == 0

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from partimento.notation import sheet_clefs
 from partimento.notation.names import spelling_of
+from partimento.notation.quantise import quantise
 from partimento.notation.ready import is_written, ready
 from partimento.notation.sheet import SheetBar, sheet
 from partimento.notation.sheet_accidentals import Accidentals
@@ -225,7 +226,7 @@ def test_a_tie_over_the_bar_line_needs_no_accidental() -> None:
     [
         (Track("Violin", 40), [60, 76], "G2"), (Track("Viola", 41), [55, 64], "C3"), (Track("Cello", 42), [40], "F4"),
         (Track("Tenor", 52), [50, 60], "G2_8"), (Track("Guitar", 24), [45, 60], "G2_8"),
-        (Track("Bass", 33), [30], "F4"),
+        (Track("Bass", 33), [30], "F4_8"), (Track("Bass", 33), [48], "F4"),
         (Track("Kit", 0, True), [36], "percussion"), (Track("Cello", 42), [], "F4"), (Track("Flute", 73), [], "G2"),
     ],
 )
@@ -458,3 +459,22 @@ def test_strange_scores_make_a_page_all_the_same(score: Score) -> None:
     found = sum(not head.tie_stop for part in page.parts for bar in part.bars for voice in bar.voices
                 for event in voice.events for head in event.heads)
     assert found == len(score)
+
+
+def test_lengths_a_sliver_short_and_detached_quavers_are_written_whole() -> None:
+    score = Score(onset=[0, 960, 1200, 1440], duration=[840, 120, 240, 420], pitch=[60, 62, 64, 65], velocity=[80] * 4,
+                  track=[0] * 4, end=1920)
+    assert ready(score).duration.tolist() == [960, 240, 240, 480]
+    held = Score(onset=[0, 840], duration=[840, 120], pitch=[60, 62], velocity=[80] * 2, track=[0] * 2, end=1920)
+    assert ready(held).duration.tolist() == [840, 120]
+
+
+def test_what_a_player_lets_ring_on_for_less_than_a_quarter_needs_no_voice_of_its_own() -> None:
+    onset = np.arange(16) * 120 + np.tile([3, -4, 5, 0], 4)
+    played = Score(onset=np.maximum(onset, 0), duration=[211, 205, 229, 215] * 4, pitch=[60, 64, 67, 72] * 4,
+                   velocity=[80] * 16, track=[0] * 16, end=1920)
+    made = ready(played)
+    assert made.voice is not None
+    short = quantise(played).duration < 480
+    assert (made.duration[short][:-1] == 120).all()
+    assert (made.voice[short] == 1).all()

@@ -5,10 +5,13 @@ from __future__ import annotations
 from fractions import Fraction
 
 import numpy as np
+import numpy.typing as npt
 
 from partimento import features, theory
 from partimento.notation import quantise, ready_drums, ready_tracks, spelling
-from partimento.score import Key, Mark, Meter, Score, Track
+from partimento.score import IntArray, Key, Mark, Meter, Score, Track
+
+IndexArray = npt.NDArray[np.int64]
 
 _KEYBOARDS = {*range(8), *range(16, 21), 46}            # pianos, organs, harp: two staves where the music is wide
 _MIDDLE, _OCTAVE = 60, 12
@@ -34,7 +37,7 @@ def ready(score: Score) -> Score:
     score = _whole(score if written else quantise.quantise(score))
     if not written:
         score = _prepared(score)
-    return _spelled(_voiced(_lasting(score), _MOST_PLAYED if played else _MOST))
+    return _spelled(_voiced(_lasting(score), played))
 
 
 def is_written(score: Score) -> bool:
@@ -82,6 +85,7 @@ def _plain(meter: Meter) -> Meter:
 
 
 def _prepared(score: Score) -> Score:
+    score = _full_lengths(score)
     score = ready_tracks.sung(ready_tracks.printed_names(ready_tracks.joined_hands(ready_tracks.filled(score))))
     last = int(score.bar_starts[-2]) if score.n_bars else 0
     score = score.replace(end=max(score.end, last + score.full_bar_ticks(last)))
@@ -89,6 +93,26 @@ def _prepared(score: Score) -> Score:
     if not any(mark.kind == "barline" and mark.tick == score.end for mark in score.marks):
         score = score.replace(marks=(*score.marks, Mark(score.end, "barline", "final")))
     return score
+
+
+def _full_lengths(score: Score) -> Score:
+    """Notes that end a sliver before a plain value, as players of files let them, last for it where nothing begins.
+
+    A plain value is a power of two of a quarter, or that with a dot; a sliver is an eighth of it at the most, but half
+    of an eighth note, or of a shorter one, that stands detached before the next.
+    """
+    quarter = score.ticks_per_quarter
+    values = np.sort([quarter * part * 2.0 ** power for part in (1, 1.5) for power in range(-4, 4)])
+    duration = score.duration.astype(np.int64)
+    value = np.append(values, 0)[np.searchsorted(values, duration)]
+    place = score.track.astype(np.int64) << 32
+    begins = np.unique(place + score.onset)
+    following = np.append(begins, 1 << 62)[np.searchsorted(begins, place + score.offset)] - place
+    longer = (value > duration) & (value - duration <= value / 8) & (score.onset + value <= following)
+    detached = (duration * 4 <= quarter) & (score.onset + 2 * duration == following)
+    value = np.where(detached, 2 * duration, value)
+    longer = (longer | detached) & (score.onset + value <= score.end)
+    return score.replace(duration=np.where(longer, value, duration)) if longer.any() else score
 
 
 def _keyed(score: Score) -> Score:
@@ -103,8 +127,8 @@ def _keyed(score: Score) -> Score:
 # --- staves, voices, spelling ----------------------------------------------------------------------------------
 
 
-def _voiced(score: Score, most: int) -> Score:
-    """Staff and voice, at most so many, for every note of the tracks where any has none; overlaps in them are cut."""
+def _voiced(score: Score, played: bool) -> Score:
+    """Staff and voice for every note of the tracks where any has none; overlaps within a voice are cut."""
     from partimento.notation import hands, voices
 
     count = len(score)
@@ -127,8 +151,10 @@ def _voiced(score: Score, most: int) -> Score:
             if track.is_drum:
                 given = 1 + ready_drums.feet(score.pitch[there]).astype(np.int32)
             else:
+                if played:
+                    duration[there] = _one_after_another(score.onset[there], duration[there], score.ticks_per_quarter)
                 given = voices.voices(score.onset[there], duration[there], score.pitch[there],
-                                      bar_starts=score.bar_starts, most=most)
+                                      bar_starts=score.bar_starts, most=_MOST_PLAYED if played else _MOST)
             duration[there] = voices.cut_lengths(score.onset[there], duration[there], given)
             voice[there] = given + below
             below += int(given.max())
@@ -136,6 +162,13 @@ def _voiced(score: Score, most: int) -> Score:
             or not np.array_equal(voice, score.voice):
         return score.replace(staff=staff, voice=voice, duration=duration)
     return score
+
+
+def _one_after_another(onset: IntArray, duration: IndexArray, quarter: int) -> IndexArray:
+    """Durations with what is played shorter than a quarter cut where the next note of the staff begins."""
+    begins = np.unique(onset)
+    following = np.append(begins, 1 << 40)[np.searchsorted(begins, onset, side="right")]
+    return np.where(duration < quarter, np.minimum(duration, following - onset), duration)
 
 
 def _needs_two_staves(score: Score, track: int) -> bool:

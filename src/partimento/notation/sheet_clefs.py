@@ -15,6 +15,7 @@ _CHANGES = {"G2": ("F4",), "F4": ("G2",), "C3": ("G2",)}    # what a staff may c
 _CHANGE = 8.0                          # what a change of clef costs, in ledger lines beyond the second a bar
 _MANY = 0.75                           # ledger lines beyond the second, the mean of a bar, that are worth a thought
 _UNUSUAL = 0.25                        # what each bar in another clef than the usual one costs
+_DEEP = 43                             # a bass whose notes lie below this is written an octave higher than it sounds
 _OTHER = 5.0                           # what it costs to begin with another clef than the usual one
 
 
@@ -40,9 +41,11 @@ def clef_for(track: Track, pitches: IntArray, staff: int = 1, staves: int = 1) -
         return "G2_8"
     if "tenor" in name and 52 <= program <= 54 and 48 <= middle < 67:
         return "G2_8"
+    if (32 <= program <= 39 or program == 43) and middle < _DEEP:
+        return "F4_8"
     if 32 <= program <= 39 or program in (42, 43, 57, 58, 70, 47):
         return "F4" if middle < 67 else "G2"
-    return "G2" if middle >= 58 else "F4"
+    return "G2" if middle >= 58 else "F4" if middle >= _DEEP - 6 else "F4_8"
 
 
 def clef_changes(first: str, bars: Sequence[IntArray]) -> list[tuple[int, str]]:

@@ -23,6 +23,7 @@ from partimento.counting.mixture import (
     find_context,
 )
 from partimento.errors import ModelError
+from partimento.models.markov.taste import Taste
 from partimento.sampling import draw, shape
 
 
@@ -46,6 +47,7 @@ class Line:
     on by `jump[symbol]` places, or by one where that is None; with jumps, all symbols that reach past the last place
     are one: the end. Symbols outside `legal` (bool[n, size]) cannot be and their chance goes to the others; symbols
     outside `allowed` (bool[n, size]) do not happen to come: the line is drawn given that, by the plain views alone.
+    `taste` (of place and history, bool[size]) says what a sharpened draw takes as long as anything is left.
     """
 
     mixture: Mixture
@@ -56,6 +58,7 @@ class Line:
     jump: Ints | None = None
     legal: Bools | None = None
     allowed: Bools | None = None
+    taste: Taste | None = None
 
     def __post_init__(self) -> None:
         mixture = self.mixture
@@ -127,6 +130,9 @@ class Line:
                 chances = chances * self._met(aheads[place], history)
             if not chances.sum() > 0:
                 raise ModelError("the pinned notes leave this line no way that the model can take")
+            if self.taste is not None and (temperature < 1 or top_p < 1):
+                liked = chances * self.taste(place, history)
+                chances = liked if liked.sum() > 0 else chances
             symbol = self._choose(chances, place, rng.random(), temperature, top_p)
             out.append(symbol)
             if memory:

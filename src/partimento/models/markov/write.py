@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from partimento.counting.memory import MISSING
 from partimento.counting.mixture import Mixture
+from partimento.models.markov import taste
 from partimento.models.markov.learn import heard, writing_order
 from partimento.models.markov.line import Line
 from partimento.models.markov.part import (
@@ -115,6 +116,7 @@ class Page:
         self.fixed = pitch_only[self.index]             # rhythm and length stand, only the pitch is open
         self.content = notes
         self.legal = Legal(around, request)
+        self.ends = not (request and request.loop)
         self.roles = roles_heard(around.tracks, self.kept, self.frame.steps) or [
             usual.get(sign, role)
             for sign, role in zip(role_signs(around.tracks), roles_named(around.tracks), strict=True)]
@@ -178,6 +180,9 @@ class Writer:
         self.fixed, self.fixed_index = page.content.where(mine), page.index[mine]
         self.open = self._open_steps()
         self.around = Around(self.frame, part.known)
+        self.places = None if self.frame.grid % 12 else taste.Places(
+            self.frame.columns, self.frame.grid, thirds=not part.is_drum, ends=page.ends)
+        self.single = taste.one_line(page.around.tracks[track])
         self.given = None
         if given is not None:
             fixed = np.isin(given.onset * 128 + given.pitch, self.fixed.onset * 128 + self.fixed.pitch)
@@ -232,7 +237,8 @@ class Writer:
         free = np.append(False, self.open)[:stop]
         target = place[:, None] + jump
         lands = np.append(free | pinned[:stop], True)[np.minimum(target, stop)]
-        allowed = np.where(jump_is_silence(len(jump)), target < following, (target <= following) & lands)
+        silence = np.arange(len(jump)) == 0
+        allowed = np.where(silence, target < following, (target <= following) & lands)
         columns = rhythm_columns(self.part, self.around)
         given = None
         if self.given is not None:
@@ -240,7 +246,8 @@ class Writer:
             given = rhythm_symbols(all_onsets[(all_onsets > start) & (all_onsets <= stop)], start, stop, grid)
         symbols = self.pen.line("rhythm", lambda: Line(
             mixture, {n: c[:stop] for n, c in columns.items()}, columns["group"][:stop], tuple(before), start, jump,
-            allowed=None if allowed[start:].all() else allowed), given)
+            allowed=None if allowed[start:].all() else allowed,
+            taste=None if self.places is None else self.places.onsets(jump)), given)
         moved = start + np.cumsum(jump[np.asarray(symbols, np.intp)])
         new = moved[(np.asarray(symbols) != 0) & (moved < stop)] - 1
         return np.unique(np.concatenate([kept, new]))
@@ -270,7 +277,8 @@ class Writer:
         symbols = self.pen.line("size", lambda: Line(
             mixture, {n: c[rows] for n, c in columns.items()}, columns["group"][rows],
             tuple((np.minimum(standing[:first], SIZES) - 1)[::-1].tolist()), legal=legal,
-            allowed=None if allowed.all() else allowed), given)
+            allowed=None if allowed.all() else allowed,
+            taste=taste.one_at_a_time(SIZES, standing[rows]) if self.single else None), given)
         out = standing.copy()
         out[rows] = np.where(free[rows], np.asarray(symbols, np.int64) + 1, standing[rows])
         return out
@@ -439,7 +447,8 @@ class Writer:
         found: Ints = np.asarray(self.pen.line("duration", lambda: Line(
             mixture, {n: c[rows] for n, c in columns.items()}, columns["group"][rows],
             tuple(symbols[:first][::-1].tolist()), legal=legal,
-            allowed=None if allowed.all() else allowed), given), np.int64)
+            allowed=None if allowed.all() else allowed, taste=None if self.places is None or self.part.is_drum else
+            self.places.lengths(notes.onset[rows] + 1, gap[rows], mixture.size, self.single)), given), np.int64)
         end = notes.end.copy()
         for k, symbol in zip(rows.tolist(), found.tolist(), strict=True):
             if not new[k]:
@@ -473,11 +482,6 @@ class Writer:
                 tuple(velocity[:run[0]][::-1].tolist()), legal=np.repeat(legal, len(run), axis=0)), given)
             velocity[run] = symbols
         return notes._replace(velocity=velocity)
-
-
-def jump_is_silence(size: int) -> Bools:
-    """bool[size]: the rhythm symbol that says that nothing begins."""
-    return np.asarray(np.arange(size) == 0)
 
 
 def _room(mask: Bools, chord: Ints, rank: int) -> Bools:

@@ -1,0 +1,104 @@
+"""What a player would not write though it has been seen: rhythms that no page can show plainly, chords on a flute.
+
+The counts hold what files hold, and files hold snapped ornaments, detached lengths and voices of a staff in one track.
+A sharpened draw leaves them out as it leaves out the tails of the mixture; a draw at temperature 1 with top-p 1, and
+the likelihood, are of the model as it was counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from partimento.models.markov.sheet import Ints
+from partimento.score import Track
+
+Bools = npt.NDArray[np.bool_]
+Taste = Callable[[int, Sequence[int]], Bools]      # of a place and the symbols before it, the last one first
+
+_BEAT, _BINARY, _TERNARY, _FINE = range(4)
+_A_PIECE = 12                                   # quarters from which on a piece has an end
+_BOWED, _BASSES, _BLOWN = range(40, 44), range(32, 40), range(56, 80)
+_VOICES = frozenset(("soprano", "alto", "tenor", "bass", "voice", "vocal", "melody"))
+
+
+def one_line(track: Track) -> bool:
+    """Whether a track plays one note at a time: winds, bowed strings, basses and named voices.
+
+    >>> one_line(Track("flute", 73)), one_line(Track("piano", 0))
+    (True, False)
+    """
+    named = bool(_VOICES & set(track.name.lower().split()))
+    return not track.is_drum and (named or any(track.program in kind for kind in (_BOWED, _BASSES, _BLOWN)))
+
+
+class Places:
+    """Where in a beat the steps of a piece lie, told apart as a page tells them: on it, in halves, in thirds, finer.
+
+    `columns` are those of a frame (a place a step), `grid` the steps a quarter: 12, or a multiple of it. `thirds`:
+    whether thirds of a quarter are written at all. `ends`: the piece comes to an end with its last bar, so that there
+    nothing begins but on the beats of its first half.
+    """
+
+    def __init__(self, columns: Mapping[str, npt.NDArray[np.int16]], grid: int, thirds: bool, ends: bool) -> None:
+        self.grid = grid
+        inside = np.maximum(columns["bar"], 0).astype(np.int64)
+        self.within = inside % grid
+        self.kind = np.full(len(inside), _FINE)
+        if thirds:
+            self.kind[self.within * 6 % grid == 0] = _TERNARY
+        self.kind[self.within * 4 % grid == 0] = _BINARY
+        self.kind[self.within == 0] = _BEAT
+        if ends and len(inside) > grid * _A_PIECE:
+            last = columns["final"] == 0
+            closed = last & ((columns["beat"] > 0) | (2 * inside > inside[-1] + 1))
+            self.kind[closed] = _FINE
+
+    def onsets(self, jump: Ints) -> Taste:
+        """Which jumps from a place lead to one that reads plainly beside it.
+
+        Nothing begins on finer places; halves and thirds of a beat do not meet within two beats; six to a beat stay
+        six.
+        """
+        return lambda place, before: self._onsets(jump, place, before[0] if before else None)
+
+    def _onsets(self, jump: Ints, place: int, last: int | None) -> Bools:
+        target = place + jump
+        known = target < len(self.kind)
+        kind = self.kind[np.minimum(target, len(self.kind) - 1)]
+        here = self.kind[place]
+        sixths = here == _TERNARY or (here == _BINARY and last is not None and last * 6 == self.grid)
+        near = jump <= 2 * self.grid
+        bad = kind == _FINE
+        if here == _BINARY and not sixths:
+            bad |= near & (kind == _TERNARY)
+        elif here == _TERNARY:
+            half = (jump * 6 == self.grid) & (kind == _BINARY)
+            bad |= near & (kind == _BINARY) & ~half
+        elif here == _BEAT:
+            bad |= (jump > self.grid) & near & (kind == _TERNARY) & (jump * 3 % self.grid != 0)
+        return np.asarray(~known | ~bad)
+
+    def lengths(self, place: npt.NDArray[np.integer], gap: Ints, size: int, single: bool) -> Taste:
+        """Which lengths of each note read plainly: to the next onset, or to a beat or the half of one.
+
+        `place` and `gap` (to the next onset) are of each note, symbol 0 is that gap; `single`: nothing rings on.
+        """
+        length = np.arange(size)[None, :]
+        end = place[:, None] + length
+        kind = self.kind[np.minimum(end, len(self.kind) - 1)]
+        half = (kind == _BINARY) & (self.within[np.minimum(end, len(self.kind) - 1)] * 2 == self.grid)
+        ternary = (self.kind[place] == _TERNARY)[:, None]
+        plain = ((kind == _BEAT) | (half & ~ternary)) & (length * 2 >= self.grid)
+        gaps = gap[:, None]
+        out = plain & np.where(length < gaps, gaps > self.grid, not single)
+        out[:, 0] = True
+        out[:, -1] = False
+        return lambda note, before: np.asarray(out[note])
+
+
+def one_at_a_time(count: int, standing: Ints) -> Taste:
+    """Which of 1 to `count` notes begin together: one, or as many as stand there (int[n])."""
+    return lambda place, before: np.arange(1, count + 1) <= max(int(standing[place]), 1)
