@@ -76,6 +76,13 @@ def test_a_page_is_outlines_and_the_same_every_time(engraver: engrave.Engraver) 
 
 
 @needs_verovio
+def test_a_note_among_words_is_drawn_as_one(engraver: engrave.Engraver) -> None:
+    (page,) = engraver.pages(score(notes=note(inside="<lyric><text>M. ♩=60</text></lyric>")))
+    assert 'id="box"' not in page
+    assert "BrECA5" in page or "LeECA5" in page
+
+
+@needs_verovio
 def test_pdf_and_png_show_the_same_pages(engraver: engrave.Engraver) -> None:
     import pypdfium2
 

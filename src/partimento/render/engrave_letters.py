@@ -20,8 +20,11 @@ _O_WIDTH = 0.5                 # em
 _MUSIC_EM = 1000.0
 _METRONOME = {chr(code) for code in range(0xECA0, 0xECC0)}
 _METRONOME_EM = 1450.0         # the notes of metronome marks are drawn smaller than verovio has them, as high as words
+_NOTE_AMONG_WORDS_EM = 900.0
 _BOX = "M150 0h700v1300h-700zM230 80v1140h540v-1140z"
-_SAME = {"‿": "\ue551", "𝄫": "\ue264", "𝄪": "\ue263", "𝄐": "\ue4c0", "ʻ": "‘"}     # what the fonts have in their place
+_SAME = {"‿": "\ue551", "𝄫": "\ue264", "𝄪": "\ue263", "𝄐": "\ue4c0", "ʻ": "‘", "♩": "\ueca5", "♪": "\ueca7",
+         "\U0001d15d": "\ueca2", "\U0001d15e": "\ueca3", "\U0001d15f": "\ueca5", "\U0001d160": "\ueca7",
+         "\U0001d161": "\ueca9"}       # what the fonts have in their place
 _FACE = re.compile(r"@font-face\s*\{.*?base64,([A-Za-z0-9+/=]+).*?font-weight:\s*(\w+).*?font-style:\s*(\w+)", re.S)
 _ADVANCE = re.compile(r'<g c="(\w+)"[^>]*?h-a-x="([\d.]+)"')
 _PATH = re.compile(r' d="([^"]*)"')
@@ -76,7 +79,7 @@ class Letters:
             return font.letter(character), font.em
         for music in ("Leipzig", "Bravura"):
             if sign := self._sign(music, character):
-                return sign, _MUSIC_EM
+                return sign, _NOTE_AMONG_WORDS_EM if character in _METRONOME else _MUSIC_EM
         if unicodedata.category(character) in ("Mn", "Cf", "Cc", "Co"):
             return Letter("", "", 0.0), font.em
         plain = unicodedata.normalize("NFKD", character)[:1]
