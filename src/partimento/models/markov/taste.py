@@ -24,10 +24,10 @@ _BOWED, _BASSES, _BLOWN = range(40, 44), range(32, 40), range(56, 80)
 _VOICES = frozenset(("soprano", "alto", "tenor", "bass", "voice", "vocal", "melody"))
 
 
-def one_line(track: Track) -> bool:
+def plays_single_notes(track: Track) -> bool:
     """Whether a track plays one note at a time: winds, bowed strings, basses and named voices.
 
-    >>> one_line(Track("flute", 73)), one_line(Track("piano", 0))
+    >>> plays_single_notes(Track("flute", 73)), plays_single_notes(Track("piano", 0))
     (True, False)
     """
     named = bool(_VOICES & set(track.name.lower().split()))
