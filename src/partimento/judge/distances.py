@@ -42,10 +42,10 @@ class Interval(NamedTuple):
     high: float
 
 
-def within(values: FloatArray) -> FloatArray:
+def inner_distances(values: FloatArray) -> FloatArray:
     """Return the distances between every two of the values (float64[n] or [n, d]), each pair once.
 
-    >>> within(np.array([0.0, 1.0, 3.0])).tolist()
+    >>> inner_distances(np.array([0.0, 1.0, 3.0])).tolist()
     [1.0, 3.0, 2.0]
     """
     table = _table(values)
@@ -53,10 +53,10 @@ def within(values: FloatArray) -> FloatArray:
     return np.asarray(np.linalg.norm(table[first] - table[second], axis=1))
 
 
-def between(values: FloatArray, others: FloatArray) -> FloatArray:
+def cross_distances(values: FloatArray, others: FloatArray) -> FloatArray:
     """Return the distances from every value to every one of the others (float64[n · m]).
 
-    >>> between(np.array([0.0, 1.0]), np.array([3.0])).tolist()
+    >>> cross_distances(np.array([0.0, 1.0]), np.array([3.0])).tolist()
     [3.0, 2.0]
     """
     return np.asarray(np.linalg.norm(_table(values)[:, None] - _table(others)[None], axis=-1).reshape(-1))
@@ -67,7 +67,7 @@ def _table(values: FloatArray) -> FloatArray:
     return table[:, None] if table.ndim == 1 else table
 
 
-def density(sample: FloatArray, at: FloatArray) -> FloatArray:
+def kernel_density(sample: FloatArray, at: FloatArray) -> FloatArray:
     """Return the Gaussian kernel density of a sample at some points, its bandwidth by Scott's rule n^(−1/5).
 
     A sample without spread has none of its own; it is given a thousandth of its size.
@@ -96,7 +96,7 @@ def divergence_and_overlap(sample: FloatArray, other: FloatArray) -> tuple[float
     margin = max(float(np.std(both)), 1e-6)
     at = np.linspace(float(both.min()) - margin, float(both.max()) + margin, POINTS)
     step = float(at[1] - at[0])
-    p, q = (np.maximum(density(one, at), FLOOR) for one in (sample, other))
+    p, q = (np.maximum(kernel_density(one, at), FLOOR) for one in (sample, other))
     p, q = p / (p.sum() * step), q / (q.sum() * step)
     return max(0.0, float((p * np.log(p / q)).sum() * step)), float(np.minimum(p, q).sum() * step)
 
@@ -114,7 +114,7 @@ def compare_sets(values: FloatArray, reference: FloatArray) -> Comparison:
     if min(len(values), len(reference)) < 2:
         raise RequestError(f"to compare sets there must be two pieces in each that can be measured; "
                            f"got {len(values)} and {len(reference)}")
-    divergence, overlap = divergence_and_overlap(within(values), between(values, reference))
+    divergence, overlap = divergence_and_overlap(inner_distances(values), cross_distances(values, reference))
     return Comparison(float(values.mean()), float(values.std()), float(reference.mean()), float(reference.std()),
                       divergence, overlap)
 

@@ -40,7 +40,7 @@ class Measure(NamedTuple):
     measure: Callable[[Score], float | None]
 
 
-class Steps(NamedTuple):
+class StepNotes(NamedTuple):
     """The notes of a Score in steps: onset, end (after the onset), pitch, track, bar (int64[n] each), sorted by onset.
 
     `bars` holds the first step of every bar and the end of the last.
@@ -54,7 +54,7 @@ class Steps(NamedTuple):
     bars: IndexArray
 
 
-def steps_of(score: Score, drums: bool = False) -> Steps:
+def steps_of(score: Score, drums: bool = False) -> StepNotes:
     """Return the pitched notes in steps, or those of the drum tracks.
 
     >>> steps_of(Score(onset=[0], duration=[480], pitch=[60], velocity=[80], track=[0])).end.tolist()
@@ -70,7 +70,7 @@ def steps_of(score: Score, drums: bool = False) -> Steps:
     end = np.maximum(rounded(score.offset[mask]), onset + 1)
     bars = rounded(score.bar_starts)
     bar = np.clip(np.searchsorted(bars[:-1], onset, side="right") - 1, 0, None)
-    return Steps(onset, end, score.pitch[mask].astype(np.int64), score.track[mask].astype(np.int64), bar, bars)
+    return StepNotes(onset, end, score.pitch[mask].astype(np.int64), score.track[mask].astype(np.int64), bar, bars)
 
 
 def entropy(counts: npt.ArrayLike) -> float:
@@ -134,7 +134,7 @@ def scale_consistency(score: Score) -> float | None:
     return float(max(inside) / len(pitch))
 
 
-def _roll(found: Steps) -> FloatArray:
+def _roll(found: StepNotes) -> FloatArray:
     """float64[steps]: how many pitches sound at each step, each once."""
     if not len(found.pitch):
         return np.zeros(0)
@@ -209,7 +209,7 @@ def _grooves(score: Score) -> npt.NDArray[np.bool_] | None:
     return out[:, :max(int(np.diff(bars).max()), 1)]
 
 
-def groove_consistency(score: Score) -> float | None:
+def neighbouring_grooves(score: Score) -> float | None:
     """Return how alike neighbouring bars are in where notes begin: 1 − the mean Hamming distance [W20, D20]."""
     grooves = _grooves(score)
     return None if grooves is None else float(1 - (grooves[1:] != grooves[:-1]).mean())
@@ -291,7 +291,7 @@ _ROWS = (
     Measure("qualified_notes", "share of notes", "how many notes last a 32nd or longer", "D18", qualified_notes),
     Measure("empty_bars", "share of bars", "how many bars of a track are silent", "D18", empty_bars),
     Measure("onset_entropy", "bits", "how varied the times between onsets are", "Y18", onset_entropy),
-    Measure("groove_consistency", "share", "how alike neighbouring bars are in rhythm", "W20", groove_consistency),
+    Measure("groove_consistency", "share", "how alike neighbouring bars are in rhythm", "W20", neighbouring_grooves),
     Measure("grooving_similarity", "share", "how alike any two bars are in rhythm (GS)", "W20", grooving_similarity),
     Measure("drum_pattern", "share of drum notes", "how many drum notes lie on 16ths or on triplets", "D20",
             drum_pattern),
