@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
+from partimento.counting import spool
 from partimento.counting.mixture import Mixture, View
 from partimento.errors import ModelError
 from partimento.models.markov.line import Line
@@ -199,3 +200,37 @@ def test_a_column_that_means_nothing_is_refused():
         Mixture([View(("bass-tenor",))], 4)
     with pytest.raises(ModelError, match="order"):
         Mixture([View(tuple(f"h{i}" for i in range(1, 9)))], 200)
+
+
+# --- bounded memory ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("room", [0, 40_000, 1 << 30])
+def test_a_spool_gives_back_what_it_took_from_memory_or_file(room, monkeypatch):
+    monkeypatch.setattr(spool, "BLOCK", 500)
+    rng = np.random.default_rng(0)
+    table = rng.integers(-300, 300, (3, 5000)).astype(np.int16)
+    kept = spool.Spool(["a", "b", "c"], in_memory=room)
+    for part in np.split(table, [10, 11, 700, 2400, 4999], axis=1):
+        kept.add(dict(zip("abc", part, strict=True)))
+    for name, column in zip("abc", table, strict=True):
+        assert (kept[name] == column).all()
+    assert bool(kept._file) is (room < 30_000)
+    kept.clear()
+    assert kept.rows == 0
+    assert len(kept["a"]) == 0
+
+
+def test_of_too_many_contexts_the_rarest_go():
+    rng = np.random.default_rng(1)
+    song = rng.integers(0, 20, 4000)
+    before = np.stack([np.append([-1], song[:-1]), np.append([-1, -1], song[:-2])], axis=1)
+    views = [View(("h1", "h2"))]
+    all_of_it, bound = Mixture(views, 20), Mixture(views, 20, most=150)
+    for mixture in (all_of_it, bound):
+        mixture.fit({}, before, song)
+    assert len(all_of_it.levels[2].key) > 390
+    assert 0 < len(bound.levels[2].key) <= 150
+    assert len(bound.levels[1].key) == len(all_of_it.levels[1].key)
+    sums = bound.rows({}, before[:50], np.zeros(50, int)).sum(axis=1)
+    assert sums == pytest.approx(1)

@@ -45,6 +45,7 @@ _BLOCK = 1024             # rows handled at once
 _SIGHTINGS = (1, 3, 10)   # a context seen so often is trusted more
 _LISTENERS = 20_000       # at most so many rows held out teach the weights
 _REMEMBERED = 1 << 25     # floats of remembered distributions
+MOST_CONTEXTS = 600_000   # of a view: of a larger corpus those seen least are dropped
 
 
 class Column(NamedTuple):
@@ -89,7 +90,7 @@ class _Level(NamedTuple):
     times: npt.NDArray[np.int32]    # [m]
     gain: Floats        # [m] what an entry adds
     rest: Floats        # [n] the share of the shorter context
-    trust: Ints         # [n] depth and number of sightings in one number, which says how far to trust it
+    trust: npt.NDArray[np.int16]    # [n] depth and number of sightings in one number, which says how far to trust it
 
 
 class Distribution(NamedTuple):
@@ -112,8 +113,9 @@ class Mixture:
     """
 
     def __init__(self, views: Sequence[View], size: int, *, discount: float = 0.8, strength: float = 1.0,
-                 prune: int = 1, near: int = 2) -> None:
+                 prune: int = 1, near: int = 2, most: int = MOST_CONTEXTS) -> None:
         self.views, self.size, self.discount, self.strength, self.prune = tuple(views), size, discount, strength, prune
+        self.most = most
         self.columns = [[column(text) for text in view.columns] for view in self.views]
         self.order = max((c.reach for view in self.columns for c in view), default=0)
         self.depth = max((len(view) for view in self.columns), default=0)
@@ -147,18 +149,18 @@ class Mixture:
         `held_out` (bool[n]) marks rows that the first count leaves out and the weights are learnt on, one set of
         weights for each value of `groups` (int[n] ≥ 0); then all rows are counted.
         """
-        values = self.values(outside, history)
         n_groups = int(groups.max()) + 1 if groups is not None and len(groups) else 1
         self.weights = self._even(n_groups)
         self.worth = np.ones((4, len(self.views), (self.depth + 1) * len(_SIGHTINGS)))
         if held_out is not None and held_out.any() and not held_out.all() and len(self.views) > 1:
-            self._count(values[:, ~held_out], history[~held_out], symbols[~held_out])
+            self._count(outside, history, symbols, np.flatnonzero(~held_out))
             apart = np.flatnonzero(held_out)
             apart = apart[::len(apart) // _LISTENERS + 1]
             learners = groups[apart] if groups is not None else np.zeros(len(apart), np.int64)
+            values = self.values({name: np.asarray(outside[name])[apart] for name in self.names}, history[apart])
             for plain in (0, 1):
-                shown = self.nearer(values[:, apart]) if plain else values[:, apart]
-                chances, trust = self._chances(shown, history[apart], symbols[apart])
+                shown = self.nearer(values) if plain else values
+                chances, trust = self._chances(shown, history[apart], np.asarray(symbols[apart], np.int64))
                 for kind in (plain, plain + 2):
                     of = self.asked[kind]
                     if kind > 1 and (of == self.asked[plain]).all():
@@ -166,7 +168,7 @@ class Mixture:
                     elif of.any():
                         self.weights[kind][:, of], self.worth[kind][of] = _weights(
                             chances[of], trust[of], learners, n_groups, self.worth.shape[2])
-        self._count(values, history, symbols)
+        self._count(outside, history, symbols)
 
     def _even(self, n_groups: int) -> Floats:
         """float64[4, groups, views]: equal weights of the views asked in each way (see `kind`)."""
@@ -180,24 +182,36 @@ class Mixture:
 
     def values(self, outside: Columns, history: npt.NDArray[Any]) -> npt.NDArray[np.int16]:
         """int16[views, rows, depth]: the value of every context column."""
-        rows = len(history)
-        out = np.full((len(self.views), rows, self.depth), _PAD, np.int16)
+        out = np.full((len(self.views), len(history), self.depth), _PAD, np.int16)
         for v, columns in enumerate(self.columns):
-            for i, (name, lag, minus) in enumerate(columns):
-                found = np.asarray(outside[name]) if name else history[:, lag - 1]
-                if minus:
-                    less = history[:, minus - 1]
-                    found = np.where((found < 0) | (less < 0), NO_INTERVAL, found.astype(np.int32) - less)
-                out[v, :, i] = found
+            out[v, :, :len(columns)] = self._view_values(v, outside, history)
         return out
 
-    def _count(self, values: npt.NDArray[np.int16], history: npt.NDArray[Any], symbols: npt.NDArray[Any]) -> None:
+    def _view_values(self, v: int, outside: Columns, history: npt.NDArray[Any],
+                     rows: Ints | None = None) -> npt.NDArray[np.int16]:
+        """int16[rows, columns of the view]: the values of one view, of all rows or of those said."""
+        some: Any = slice(None) if rows is None else rows
+        out = np.empty((len(history) if rows is None else len(rows), len(self.columns[v])), np.int16)
+        for i, (name, lag, minus) in enumerate(self.columns[v]):
+            found = np.asarray(outside[name])[some] if name else history[some, lag - 1]
+            if minus:
+                less = history[some, minus - 1]
+                found = np.where((found < 0) | (less < 0), NO_INTERVAL, found.astype(np.int32) - less)
+            out[:, i] = found
+        return out
+
+    def _count(self, outside: Columns, history: npt.NDArray[Any], symbols: npt.NDArray[Any],
+               rows: Ints | None = None) -> None:
+        """Count all rows, or those said, one view after another, so that no more than one is held at a time."""
+        self.levels = []
         parts: list[list[tuple[Any, ...]]] = []
         used = self.weights.sum(axis=(0, 1)) > 0
-        for v, columns in enumerate(self.columns):
-            rows = slice(None) if used[v] else slice(0)
-            seen = self._steps(history, symbols) if self.views[v].relative else np.asarray(symbols, np.int64)
-            parts.append(_count_view(values[v, rows, :len(columns)], seen[rows], self.alphabet(v), self.prune))
+        for v in range(len(self.views)):
+            some = rows if used[v] else np.zeros(0, np.int64)
+            told: Any = slice(None) if some is None else some
+            seen = self._steps(history[told], symbols[told]) if self.views[v].relative else symbols[told]
+            parts.append(_count_view(self._view_values(v, outside, history, some), seen.astype(np.int32),
+                                     self.alphabet(v), self.prune, self.most))
         self.levels = []
         shift = np.arange(len(self.views))
         for depth in range(self.depth + 1):
@@ -221,7 +235,8 @@ class Mixture:
         gain = (count - self.discount) / total[owner]
         rest = (self.strength + self.discount * length) / total
         trust = depth * len(_SIGHTINGS) + np.searchsorted(_SIGHTINGS, total - self.strength, side="right") - 1
-        return _Level(key, first, symbol.astype(np.int32), count.astype(np.int32), gain, rest, np.maximum(trust, 0))
+        return _Level(key, first, symbol.astype(np.int32), count.astype(np.int32), gain, rest,
+                      np.maximum(trust, 0).astype(np.int16))
 
     def alphabet(self, view: int) -> int:
         """How many symbols a view counts: all, or all intervals between two."""
@@ -370,42 +385,54 @@ class Mixture:
 # --- counting one view -------------------------------------------------------------------------------------------
 
 
-def _count_view(values: npt.NDArray[np.int16], symbols: Ints, size: int,
-                prune: int) -> list[tuple[Ints, npt.NDArray[np.int16], Ints, Ints, Ints]]:
-    """One tuple a depth: parent and value of each context, how many kinds followed it, the kinds and their counts."""
+def _count_view(values: npt.NDArray[np.int16], symbols: npt.NDArray[np.int32], size: int, prune: int,
+                most: int) -> list[tuple[Ints, npt.NDArray[np.int16], Ints, Ints, Ints]]:
+    """One tuple a depth: parent and value of each context, how many kinds followed it, the kinds and their counts.
+
+    Contexts of two and more columns seen fewer than `prune` times are dropped; where more than `most` would stay, that
+    number is raised until they do not.
+    """
     rows, depth = values.shape
     order = np.lexsort((symbols, *values.T[::-1])) if depth else np.argsort(symbols, kind="stable")
     values, symbols = values[order], symbols[order]
+    del order
     new = np.zeros(rows, bool)
     new[:1] = True
-    contexts = [np.zeros(rows, np.int64)]
+    begins = [np.zeros(1, np.int64)]                # of every context in the sorted rows, depth by depth
     nodes = [(np.zeros(1, np.int64), np.zeros(1, np.int16))]
     for d in range(depth):
         new[1:] |= values[1:, d] != values[:-1, d]
-        contexts.append(np.cumsum(new) - 1)
-        begins = np.flatnonzero(new)
-        nodes.append((contexts[d][begins], values[begins, d]))
-    keep = [np.bincount(c, minlength=len(node[0])) >= (prune if d > 1 else 0)
-            for d, (c, node) in enumerate(zip(contexts, nodes, strict=True))]
-    pairs, counts = _runs(contexts[depth] * size + symbols)
-    found: list[tuple[Ints, Ints]] = [(pairs, counts)]
-    for d in range(depth, 0, -1):
-        longer = found[-1][0]
-        found.append(_runs(np.sort(nodes[d][0][longer // size] * size + longer % size)))
+        begins.append(np.flatnonzero(new))
+        nodes.append((np.searchsorted(begins[d], begins[-1], side="right") - 1, values[begins[-1], d]))
+    new[1:] |= symbols[1:] != symbols[:-1]
+    first = np.flatnonzero(new)
+    context, kind = np.searchsorted(begins[-1], first, side="right") - 1, symbols[first].astype(np.int64)
+    counts = _lengths(first, rows)
+    del values, symbols, new, first
+    sightings = [_lengths(begin, rows) for begin in begins]
+    while sum(int((seen >= prune).sum()) for seen in sightings[2:]) > most:
+        prune += 1
+    keep = [seen >= (prune if d > 1 else 0) for d, seen in enumerate(sightings)]
+    found = []
+    for d in range(depth, -1, -1):                  # what stands under a shorter context: in how many longer ones
+        stays = keep[d][context]
+        found.append((context[stays], kind[stays], counts[stays]))
+        if d:
+            pairs = np.sort(nodes[d][0][context] * size + kind)
+            at = np.flatnonzero(np.append(True, pairs[1:] != pairs[:-1])[:len(pairs)])
+            context, kind, counts = pairs[at] // size, pairs[at] % size, _lengths(at, len(pairs))
     out = []
     number = np.zeros(1, np.int64)
-    for (parent, value), stay, (pairs, counts) in zip(nodes, keep, found[::-1], strict=True):
-        kinds = np.bincount(pairs // size, minlength=len(parent))
-        entries = stay[pairs // size] if len(pairs) else np.zeros(0, bool)
-        out.append((number[parent[stay]], value[stay], kinds[stay], pairs[entries] % size, counts[entries]))
+    for (parent, value), stay, (context, kind, counts) in zip(nodes, keep, found[::-1], strict=True):
+        kinds = np.bincount(context, minlength=len(parent))
+        out.append((number[parent[stay]], value[stay], kinds[stay], kind, counts))
         number = np.cumsum(stay) - 1
     return out
 
 
-def _runs(ordered: Ints) -> tuple[Ints, Ints]:
-    """The different values of a sorted array and how often each stands in it."""
-    begins = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]])) if len(ordered) else ordered
-    return ordered[begins], np.diff(np.append(begins, len(ordered)))
+def _lengths(begins: Ints, rows: int) -> Ints:
+    """How many rows each run has that begins there."""
+    return np.asarray(np.diff(np.append(begins, rows)), np.int64)
 
 
 def _join(parts: Sequence[npt.NDArray[Any]]) -> Ints:

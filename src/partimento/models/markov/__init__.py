@@ -168,7 +168,7 @@ class Markov(Model):
                 report(Progress(f"counting {stage}", i + 1, len(STAGES)))
         self._stages = stages
         self._tables = {**habits.plain(tables, FACTS)}
-        self._tables["parts"] = np.unique(np.concatenate(rows["rhythm"].columns["part"])).tolist()
+        self._tables["parts"] = sorted(rows["rhythm"].parts)
         return self
 
     def _add(self, rows: dict[str, Rows], tables: dict[str, Counter[Any]], score: Score, number: int,

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from partimento.counting.memory import MEMORY, MISSING, echoes
 from partimento.counting.mixture import Mixture
+from partimento.counting.spool import Spool
 from partimento.models.markov.part import (
     SIZES,
     Columns,
@@ -44,35 +45,33 @@ class Rows:
 
     def __init__(self, mixture: Mixture) -> None:
         self.mixture = mixture
+        self.order = max(mixture.order, 1)
         self.names = sorted({*mixture.names, "part", "group"})
-        self.columns: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in self.names}
-        self.history: list[npt.NDArray[Any]] = []
-        self.symbols: list[npt.NDArray[Any]] = []
-        self.pieces: list[npt.NDArray[Any]] = []
+        self._own = [f"h{j + 1}" for j in range(self.order)]
+        self.spool = Spool([*self.names, *self._own, "symbol", "piece", "thousands"])
+        self.parts: set[int] = set()
 
     def add(self, columns: Columns, symbols: npt.NDArray[Any], piece: int) -> None:
         """Take one line: its columns and its symbols in order."""
         if set(MEMORY) & set(self.names):
             columns = {**columns, **dict(zip(MEMORY, echoes(symbols), strict=True))}
-        for name in self.names:
-            self.columns[name].append(np.asarray(columns[name]).astype(np.int16))
-        order = max(self.mixture.order, 1)
-        line = np.concatenate([np.full(order, MISSING), symbols])
-        history = [line[order - j - 1:len(line) - j - 1] for j in range(order)]
-        self.history.append(np.stack(history, axis=1).astype(np.int16))
-        self.symbols.append(np.asarray(symbols).astype(np.int16))
-        self.pieces.append(np.full(len(symbols), piece, np.int32))
+        line = np.concatenate([np.full(self.order, MISSING), symbols])
+        history = {name: line[self.order - j - 1:len(line) - j - 1] for j, name in enumerate(self._own)}
+        thousands, rest = divmod(piece, 1000)
+        same = {"piece": np.full(len(symbols), rest), "thousands": np.full(len(symbols), thousands)}
+        self.spool.add({**columns, **history, "symbol": symbols, **same})
+        self.parts.update(np.unique(columns["part"]).tolist())
 
     def count(self, held_out: frozenset[int]) -> None:
-        """Fit the mixture to all rows; those of the pieces held out teach the weights."""
-        if not self.symbols:
-            self.mixture.fit({name: np.zeros(0, int) for name in self.names},
-                             np.zeros((0, max(self.mixture.order, 1)), int), np.zeros(0, int))
+        """Fit the mixture to all rows, which are let go; those of the pieces held out teach the weights."""
+        history = np.stack([self.spool[name] for name in self._own], axis=1)
+        if not self.spool.rows:
+            self.mixture.fit({name: np.zeros(0, int) for name in self.names}, history, np.zeros(0, int))
             return
-        columns = {name: np.concatenate(parts) for name, parts in self.columns.items()}
-        out = np.isin(np.concatenate(self.pieces), list(held_out))
-        self.mixture.fit(columns, np.concatenate(self.history), np.concatenate(self.symbols).astype(np.int64),
-                         columns["group"], out)
+        piece = self.spool["thousands"].astype(np.int32) * 1000 + self.spool["piece"]
+        self.mixture.fit(self.spool, history, self.spool["symbol"], self.spool["group"],
+                         np.isin(piece, list(held_out)))
+        self.spool.clear()
 
 
 def parts_of(frame: Frame, notes: Notes, roles: Sequence[int], keys: tuple[Ints, Ints], chord: Ints,
