@@ -16,7 +16,7 @@ import numpy as np
 from partimento import __version__, checkpoint, formats
 from partimento.data import ledger
 from partimento.data.corpus import Corpus, load, rebarring
-from partimento.data.ledger import Entry
+from partimento.data.ledger import NOT_STATED, Entry
 from partimento.data.split import Group
 from partimento.errors import ModelError, PartimentoError
 from partimento.formats.files import check_target, make_folder
@@ -78,15 +78,18 @@ class TrainResult:
 def train(music: Music, *, model: str | Model | None = None, out: str | os.PathLike[str] | None = None,
           settings: Mapping[str, Any] | None = None, valid: Sequence[Piece] = (), valid_share: float = 0.1,
           seed: int = 0, licence: str | None = None, source: str | None = None, group: Group = "auto",
-          given_split: str | os.PathLike[str] | None = None, input_meter: str | None = None,
-          input_downbeat: float | str | None = None, workers: int | None = None, max_notes: int = DEFAULT_MAX_NOTES,
-          device: str = "auto", start: str | os.PathLike[str] | Model | None = None, budget: float | None = None,
+          given_split: str | os.PathLike[str] | None = None, near: str = "takes",
+          opt_out: str | os.PathLike[str] | None = None, rights_sheet: str | os.PathLike[str] | None = None,
+          input_meter: str | None = None, input_downbeat: float | str | None = None, workers: int | None = None,
+          max_notes: int = DEFAULT_MAX_NOTES, device: str = "auto",
+          start: str | os.PathLike[str] | Model | None = None, budget: float | None = None,
           hear: int | None = None, scored_notes: int = SCORED_NOTES, report: Report | None = None) -> TrainResult:
-    """Fit a model on a folder, a file, a Corpus or pieces, and save it to `out` where that is given.
+    """Fit a model on a folder, an archive, a file, a Corpus or pieces, and save it to `out` where that is given.
 
     `model` is a family's name, ``package.module:Class``, or a model to fit [the family of `start`, else markov];
-    `settings` are fields of its Config. `valid_share`, `seed`, `licence`, `source`, `group`, `given_split`, `workers`
-    and `max_notes` are as in ``partimento.data.load``; where pieces are given, `valid` are those to check on.
+    `settings` are fields of its Config. `valid_share`, `seed`, `licence`, `source`, `group`, `given_split`, `near`,
+    `opt_out`, `rights_sheet`, `workers` and `max_notes` are as in ``partimento.data.load``; where pieces are given,
+    `valid` are those to check on.
     `input_meter` and `input_downbeat` (``auto``: found in each) re-bar every piece of a folder. `device` (auto, cpu,
     cuda, cuda:1, mps) and `budget` (seconds) go to `fit`.
 
@@ -115,7 +118,8 @@ def train(music: Music, *, model: str | Model | None = None, out: str | os.PathL
     if isinstance(music, (str, os.PathLike)):
         corpus: Corpus | None = load(
             music, valid_share=valid_share, seed=seed, workers=workers, max_notes=max_notes, licence=licence,
-            source=source, group=group, given_split=given_split, change=rebarring(input_meter, input_downbeat),
+            source=source, group=group, given_split=given_split, near=near, opt_out=opt_out, rights_sheet=rights_sheet,
+            change=rebarring(input_meter, input_downbeat),
             progress=watch)
     else:
         corpus = music if isinstance(music, Corpus) else None
@@ -148,7 +152,8 @@ def train(music: Music, *, model: str | Model | None = None, out: str | os.PathL
         if out is None or not first:
             return None
         record = _record(corpus, pieces, found, made, base, {"seed": seed, "stopped": stopped}, {
-            "valid_share": valid_share, "input_meter": input_meter, "input_downbeat": input_downbeat, "budget": budget})
+            "valid_share": valid_share, "near": near if near != "takes" else None, "input_meter": input_meter,
+            "input_downbeat": input_downbeat, "budget": budget})
         return checkpoint.save(made, out, record=record, ledger_lines=_ledger_lines(corpus, base))
 
     digest = save(None) if made.resumes else None       # what took long to learn is safe before it is measured
@@ -342,6 +347,8 @@ def _record(corpus: Corpus | None, pieces: Sequence[Piece], found: Likelihood | 
     if corpus is not None:
         record |= {"fingerprint": corpus.fingerprint, "licences": corpus.licences, "notes": corpus.notes,
                    "train": len(corpus.train), "valid": len(corpus.valid), **corpus.counts}
+        skipped = Counter(entry.why for entry in corpus.entries)
+        record |= {name: skipped[name] for name in ("near", "opted out", "rights") if skipped[name]}
     if base is not None:
         own = {entry.sha256 for entry in corpus.entries if entry.used != "no"} if corpus else set()
         licences = Counter(record.get("licences", {}))
@@ -350,6 +357,10 @@ def _record(corpus: Corpus | None, pieces: Sequence[Piece], found: Likelihood | 
         record["licences"] = dict(licences.most_common())
         record["base"] = {"name": base.name, "sha256": base.hash,
                           **{name: value for name, value in said.items() if value is not None}}
+    unlicensed = record["licences"].get(NOT_STATED, 0) if corpus is not None or base is not None else \
+        sum(piece.licence in ("", NOT_STATED) for piece in pieces)
+    if unlicensed:
+        record["rights"] = ledger.private(unlicensed)
     learnt = model.record()
     return {**record, "training": learnt} if learnt else record
 

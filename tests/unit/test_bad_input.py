@@ -17,7 +17,7 @@ from partimento.formats import files
 from partimento.score import Score, Track
 from partimento.testing import song
 
-SOURCE = Path(cli.__file__).parents[1]
+SOURCE = Path(cli.__file__).parents[2]
 HTML = b"<!DOCTYPE html><html><body>404 Not Found</body></html>"
 
 

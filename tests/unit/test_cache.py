@@ -47,13 +47,15 @@ def test_grace_notes_are_left_aside_and_told(tune: Path) -> None:
     assert file.notices[-1] == "1 grace notes are left aside: they take no time of their own"
 
 
-def test_midi_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_midi_is_kept_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from partimento import formats
 
     monkeypatch.setenv("PARTIMENTO_CACHE", str(tmp_path / "kept"))
     formats.write(Score(onset=[0], duration=[480], pitch=[60], velocity=[80], track=[0]), tmp_path / "a.mid")
-    reading.read_one(tmp_path / "a.mid")
-    assert not entries()
+    file, score = reading.read_one(tmp_path / "a.mid")
+    monkeypatch.setattr(reading, "_read", lambda *_: pytest.fail("read again"))
+    again, same = reading.read_one(tmp_path / "a.mid")
+    assert (again, same) == (file, score)
 
 
 def test_without_a_place_to_write_all_goes_on(tune: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

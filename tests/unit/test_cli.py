@@ -15,7 +15,7 @@ from partimento.models.base import FAMILIES
 from partimento.score import Meter, Tempo, Track
 from partimento.testing import song
 
-SOURCE = Path(cli.__file__).parents[1]
+SOURCE = Path(cli.__file__).parents[2]
 LEARNT = ["compose", "continue", "infill", "harmonize", "vary"]
 
 
@@ -42,7 +42,8 @@ def test_no_words_and_help_show_every_command(shell):
     for words in ((), ("--help",), ("-h",)):
         code, out, err = shell(*words)
         assert (code, err) == (0, [])
-        for verb in (*LEARNT, "replay", "demo", "train", "inspect", "convert", "render", "models", "doctor"):
+        for verb in (*LEARNT, "replay", "demo", "train", "inspect", "convert", "render", "models", "doctor",
+                     "data"):
             assert any(line.strip().startswith(f"{verb} ") for line in out)
     assert shell("--version")[1] == [f"partimento, version {__version__}"]
 

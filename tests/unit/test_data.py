@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -88,17 +89,17 @@ def test_processes_give_what_one_gives(folder: Path) -> None:
 
 def test_pieces_may_be_gone_through_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     held = load(folder, workers=0)
-    monkeypatch.setattr("partimento.data.corpus.NOTES_IN_MEMORY", 5)
+    monkeypatch.setattr("partimento.data.shelf.Shelf.__init__.__defaults__", (5,))
     anew = load(folder, workers=0)
     assert list(held.train) == list(held.train) == list(anew.train) == list(anew.train)
     assert held.train[-1] == anew.train[-1]
     assert list(held.train[1:3]) == list(anew.train)[1:3]
-    (folder / "five.mid").write_bytes(midi(1))
-    with pytest.raises(ReadError, match=r"five\.mid in .* has changed"):
-        list(anew.train)
+    for place in folder.rglob("*.mid"):
+        place.unlink()
+    assert list(held.train) == list(anew.train)         # as they were when they were read
 
 
-def test_change_is_applied_and_may_refuse(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_change_is_applied_and_may_refuse(folder: Path) -> None:
     def up(score: Score) -> Score:
         if len(score) > 2:
             raise RequestError("only two notes, please")
@@ -107,8 +108,7 @@ def test_change_is_applied_and_may_refuse(folder: Path, monkeypatch: pytest.Monk
     corpus = load(folder, workers=0, change=up)
     assert corpus.reasons().endswith("4 refused")
     assert corpus.train[0].score.pitch.tolist() == [71, 72]
-    monkeypatch.setattr("partimento.data.corpus.NOTES_IN_MEMORY", 0)
-    assert list(load(folder, workers=0, change=up).train) == list(corpus.train)
+    assert list(load(folder, workers=2, change=up).train) == list(corpus.train)
 
 
 def test_progress_and_cancel(folder: Path) -> None:
@@ -227,8 +227,8 @@ def test_a_crash_or_a_hang_takes_only_its_file(folder: Path, monkeypatch: pytest
     monkeypatch.setattr(workers, "_START", _FAULTY)
     names = ["four.midi", "abort.mid", "five.mid", "hang.mid", "copy.mid", "abort2.mid"]
     answers = sorted(pool.read_all([folder / name for name in names], workers=2, max_notes=100, seconds_a_file=3))
-    assert [file.kind for _, file, _ in answers] == ["", "crashed", "", "slow", "", "crashed"]
-    assert [score is None for _, _, score in answers] == [False, True, False, True, False, True]
+    assert [answer.file.kind for answer in answers] == ["", "crashed", "", "slow", "", "crashed"]
+    assert [not answer.score for answer in answers] == [False, True, False, True, False, True]
 
 
 def test_a_process_that_cannot_start_is_done_without(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -276,13 +276,15 @@ def test_the_reader_says_its_file_is_damaged(tmp_path: Path, monkeypatch: pytest
 
 def test_mutopia(music: Callable[[str], Path]) -> None:
     corpus = load(music("mutopia_midi"))
-    assert corpus.counts["used"] >= 1100
-    assert corpus.licences["PD"] >= 620
+    why = Counter(entry.why for entry in corpus.entries)
+    assert why[""] + why["near"] >= 1100
+    assert why[""] >= 900
+    assert corpus.licences["PD"] >= 500
     assert all(entry.licence != "not stated" for entry in corpus.entries)
     train, valid = ({entry.piece for entry in side.entries} for side in (corpus.train, corpus.valid))
     assert not train & valid
     arban = {entry.used for entry in corpus.entries if "Arban_first" in entry.file}
-    assert len(arban) == 1
+    assert len(arban - {"no"}) == 1
 
 
 def test_freedoom(music: Callable[[str], Path]) -> None:

@@ -46,6 +46,10 @@ def test_a_table_names_files_and_licences(tmp_path: Path, delimiter: str) -> Non
     ("Creative Commons Attribution 4.0 International License", "CC BY 4.0"),
     ("Creative Commons Attribution-ShareAlike 3.0 Generic", "CC BY-SA 3.0"),
     ("GNU GENERAL PUBLIC LICENSE\n   Version 3", "GPL-3.0"), ("CC0 1.0 Universal", "CC0 1.0"),
+    ("License: https://creativecommons.org/licenses/by-nc-sa/4.0\nYou are free to", "CC BY-NC-SA 4.0"),
+    ("Creative Commons Attribution, creativecommons.org/licenses/by/2.5/", "CC BY 2.5"),
+    ("http://creativecommons.org/publicdomain/zero/1.0/", "CC0 1.0"),
+    ("creativecommons.org/publicdomain/mark/1.0", "public domain"),
     ("all rights reserved", None), ("", None)])
 def test_licences_by_their_text(text: str, name: str | None) -> None:
     assert about.name_licence(text) == name

@@ -28,7 +28,7 @@ from partimento.sampling import generator
 from partimento.testing import check_model, small_corpus, song
 from partimento.training import state_file, train
 
-SOURCE = Path(cli.__file__).parents[1]
+SOURCE = Path(cli.__file__).parents[2]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""A folder of music, read whole: every file used, repaired or skipped with its reason, and a ledger of it all."""
+"""A folder or archive of music read whole: each file used, repaired or skipped with its reason, and a ledger."""
 
 from partimento.data.corpus import Corpus, load
 from partimento.data.overview import format_text, inspect, inspect_file, inspect_folder

@@ -33,6 +33,8 @@ PHRASES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Unlicense", ("this is free and unencumbered software",)),
     ("public domain", ("public domain",)),
 )
+DEED = re.compile(r"creativecommons\.org/(?:licenses/(by(?:-nc)?(?:-sa|-nd)?)/(\d\.\d)|"
+                  r"publicdomain/(zero|mark)/1\.0)")
 COLUMNS = {
     "licence": ("licence", "license", "rights"),
     "source": ("source", "url", "origin"),
@@ -51,13 +53,15 @@ class Facts(NamedTuple):
     piece: str = ""
 
 
-def facts_about(root: Path, files: Sequence[str], licence: str | None = None) -> dict[str, Facts]:
-    """What is said of every file below `root`. `licence` said by hand rules for all.
+def facts_about(root: Path, files: Sequence[str], licence: str | None = None, *, name: str = "",
+                sheet: Path | None = None) -> dict[str, Facts]:
+    """What is said of every file below `root`, which is called `name` [its own]. `licence` by hand rules for all.
 
     In order: the table beside it, a folder on its path named after a licence (``PD``, ``CC-BY``), the LICENSE file in
-    its folder or the nearest one above, up to `root`.
+    its folder or the nearest one above, up to `root`. A rights `sheet` is no such table.
     """
-    tables = _tables(root, files)
+    tables = _tables(root, files, sheet)
+    name = name or root.resolve().name
     found: dict[str, str] = {}
     out = {}
     for file in files:
@@ -65,7 +69,7 @@ def facts_about(root: Path, files: Sequence[str], licence: str | None = None) ->
         parent = str(PurePosixPath(file).parent)
         if parent not in found:
             found[parent] = _of_folder(root, parent)
-        out[file] = Facts(licence or row.get("licence") or found[parent], row.get("source") or root.resolve().name,
+        out[file] = Facts(licence or row.get("licence") or found[parent], row.get("source") or name,
                           row.get("style", ""), row.get("piece", ""))
     return out
 
@@ -77,12 +81,15 @@ def name_licence(text: str) -> str | None:
     'MIT'
     """
     plain = " ".join(text[:4000].lower().split())
-    version = re.search(r"creativecommons\.org/licenses/[a-z-]+/(\d\.\d)|\b(\d\.\d) (?:international|generic)", plain)
+    version = re.search(r"\b(\d\.\d) (?:international|generic)", plain)
+    deed = DEED.search(plain)
     for name, phrases in PHRASES:
         if all(phrase in plain for phrase in phrases):
-            said = (version.group(1) or version.group(2)) if version and name.startswith("CC BY") else ""
-            return f"{name} {said}".strip()
-    return None
+            number = (version[1] if version else deed[2] if deed else "") if name.startswith("CC BY") else ""
+            return f"{name} {number or ''}".strip()
+    if deed is None:
+        return None
+    return f"CC {deed[1].upper()} {deed[2]}" if deed[1] else "CC0 1.0" if deed[3] == "zero" else "public domain"
 
 
 def _of_folder(root: Path, parent: str) -> str:
@@ -106,14 +113,15 @@ def _of_folder(root: Path, parent: str) -> str:
     return NOT_STATED
 
 
-def _tables(root: Path, files: Sequence[str]) -> dict[str, dict[str, str]]:
-    """Rows of the CSV tables in `root` and its first folders, by the file they name."""
+def _tables(root: Path, files: Sequence[str], sheet: Path | None) -> dict[str, dict[str, str]]:
+    """Rows of the CSV tables in `root` and its first folders, but the rights `sheet`, by the file they name."""
     known = set(files)
     folders = {"", *(file.split("/")[0] for file in files if "/" in file)}
     out: dict[str, dict[str, str]] = {}
     for folder in sorted(folders) if len(folders) <= 200 else [""]:
         try:
-            places = sorted(place for place in (root / folder).glob("*.csv") if place.is_file())
+            places = sorted(place for place in (root / folder).glob("*.csv")
+                            if place.is_file() and place != sheet)
         except OSError:
             continue
         for place in places:

@@ -1,4 +1,4 @@
-"""What slow readers gave, kept beside the user's other caches, so that a folder of scores is parsed once."""
+"""What was worked out of files, kept beside the user's other caches by sha256, so that each is read once."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ from partimento.errors import WriteError
 from partimento.formats.files import write_bytes
 from partimento.score import Score
 
-READERS = 1                         # counted up when a reader of notation reads something otherwise than before
+READERS = 1                         # counted up when a reader reads something otherwise than before
+PRINTS = 1                          # counted up when a melody print is made otherwise than before
 _SIZE = struct.Struct("<I")
 
 
-def folder() -> Path:
-    """Where read Scores are kept: ``PARTIMENTO_CACHE``, else the user's cache folder; nothing else is there."""
+def root() -> Path:
+    """Where everything kept is: ``PARTIMENTO_CACHE``, else the user's cache folder; it may be deleted."""
     if said := os.environ.get("PARTIMENTO_CACHE"):
         return Path(said)
     if sys.platform == "win32":
@@ -31,13 +32,18 @@ def folder() -> Path:
         base = Path.home() / "Library" / "Caches"
     else:
         base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "partimento" / "scores"
+    return base / "partimento"
+
+
+def folder() -> Path:
+    """Where read Scores are kept, and what was made of them."""
+    return root() / "scores"
 
 
 def load(sha256: str) -> tuple[dict[str, Any], Score] | None:
     """What was kept for a file of that hash by these readers, or None; a damaged entry is as none."""
     try:
-        data = _place(sha256).read_bytes()
+        data = _place(sha256, "score").read_bytes()
         (size,) = _SIZE.unpack_from(data)
         head = json.loads(data[_SIZE.size:_SIZE.size + size])
         return head, packing.unpack(zlib.decompress(data[_SIZE.size + size:]))
@@ -49,9 +55,22 @@ def save(sha256: str, head: Mapping[str, Any], score: Score) -> None:
     """Keep a Score and words about it; where the folder cannot be written, nothing is kept and nothing said."""
     words = json.dumps(head).encode()
     body = zlib.compress(packing.pack(score, extras=False), 1)
+    save_bytes(sha256, "score", _SIZE.pack(len(words)) + words + body)
+
+
+def load_bytes(sha256: str, kind: str) -> bytes | None:
+    """What `save_bytes` kept for a file of that hash, or None."""
+    try:
+        return _place(sha256, kind).read_bytes()
+    except OSError:
+        return None
+
+
+def save_bytes(sha256: str, kind: str, data: bytes) -> None:
+    """Keep bytes of a kind (a word, such as ``print1``) for a file of that hash; nothing where that cannot be."""
     with contextlib.suppress(WriteError):
-        write_bytes(_place(sha256), _SIZE.pack(len(words)) + words + body, parents=True)
+        write_bytes(_place(sha256, kind), data, parents=True)
 
 
-def _place(sha256: str) -> Path:
-    return folder() / f"{__version__}-{READERS}" / sha256[:2] / f"{sha256[2:]}.score"
+def _place(sha256: str, kind: str) -> Path:
+    return folder() / f"{__version__}-{READERS}" / sha256[:2] / f"{sha256[2:]}.{kind}"

@@ -8,11 +8,12 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import overload
+from typing import NamedTuple, overload
 
-from partimento.data import about, files, ledger, pool, split
+from partimento.data import about, files, ledger, optout, pool, rights, shelf, split
 from partimento.data.ledger import KINDS, Entry
-from partimento.data.reading import File, read_one
+from partimento.data.near import Pair, check_near, find_pairs, joined_pieces, without_copies, without_near
+from partimento.data.reading import File
 from partimento.errors import PartimentoError, ReadError, RequestError
 from partimento.formats import kind_of
 from partimento.formats.files import write_bytes
@@ -22,7 +23,7 @@ from partimento.score import Score
 from partimento.theory import parse_meter
 from partimento.workers import worker_count
 
-NOTES_IN_MEMORY = 20_000_000        # about 20 bytes each, and as much again for controllers
+SLOW_COMPARING = 500                # files from which on it is told that they are compared
 
 Change = Callable[[Score], Score]
 
@@ -30,14 +31,12 @@ Change = Callable[[Score], Score]
 class Pieces(Sequence[Piece]):
     """The pieces of one side of a corpus, in the order of their files; may be gone through again and again.
 
-    Scores are held in memory up to NOTES_IN_MEMORY notes for the whole corpus; a piece beyond that is read anew from
-    its file each time it is asked for.
+    Scores come from a `Shelf`, as they were when the corpus was read: memory holds those in use alone.
     """
 
-    def __init__(self, root: Path, entries: Sequence[Entry], scores: Mapping[str, Score], max_notes: int,
-                 change: Change | None) -> None:
+    def __init__(self, entries: Sequence[Entry], scores: shelf.Shelf) -> None:
         self.entries = tuple(entries)
-        self._root, self._scores, self._max_notes, self._change = root, scores, max_notes, change
+        self._scores = scores
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -48,28 +47,22 @@ class Pieces(Sequence[Piece]):
     def __getitem__(self, index: slice) -> Pieces: ...
     def __getitem__(self, index: int | slice) -> Piece | Pieces:
         if isinstance(index, slice):
-            return Pieces(self._root, self.entries[index], self._scores, self._max_notes, self._change)
+            return Pieces(self.entries[index], self._scores)
         return self._piece(self.entries[index])
 
     def __iter__(self) -> Iterator[Piece]:
         return map(self._piece, self.entries)
 
     def _piece(self, entry: Entry) -> Piece:
-        score = self._scores.get(entry.file)
-        if score is None:
-            file, score = read_one(self._root / entry.file, self._max_notes)
-            if score is None or file.sha256 != entry.sha256:
-                raise ReadError(f"the files of a corpus must stay as they were while it is in use; {entry.file} in "
-                                f"{self._root} has changed: load the folder again")
-            score = self._change(score) if self._change else score
-        return Piece(score, entry.file, entry.sha256, entry.licence, entry.style)
+        return Piece(self._scores.get(entry.sha256), entry.file, entry.sha256, entry.licence, entry.style)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Corpus:
     """A folder of music, read: `train` and `valid` pieces, and one ledger `entries` row for every music file.
 
-    `others` counts, by suffix, the files that were left alone because they are no music.
+    `others` counts, by suffix, the files that were left alone because they are no music. `notices` are sentences worth
+    telling: what a rights sheet contradicts, what an opt-out list left out. `alike` are the near duplicates found.
     """
 
     root: Path
@@ -79,6 +72,8 @@ class Corpus:
     others: Mapping[str, int]
     seed: int
     valid_share: float
+    notices: tuple[str, ...] = ()
+    alike: tuple[Pair, ...] = ()
 
     @property
     def fingerprint(self) -> str:
@@ -94,6 +89,11 @@ class Corpus:
     def licences(self) -> dict[str, int]:
         """How many used files stand under each licence, most first."""
         return dict(Counter(entry.licence for entry in self.entries if entry.used != "no").most_common())
+
+    @property
+    def unlicensed(self) -> int:
+        """How many used files state no licence: what is learnt from them is for private use."""
+        return self.licences.get(ledger.NOT_STATED, 0)
 
     @property
     def notes(self) -> int:
@@ -128,6 +128,9 @@ class Corpus:
             why = "none was asked for" if not self.valid_share else "too few pieces to keep one back"
             out.append(f"{len(self.train):,} to train on, none kept to check on ({why}); {self.notes:,} notes")
         out.append("licences: " + (", ".join(f"{name} ({count:,})" for name, count in self.licences.items()) or "none"))
+        if self.unlicensed:
+            out.append(ledger.private(self.unlicensed))
+        out += self.notices
         if self.others:
             total = sum(self.others.values())
             names = ", ".join(f"{count:,} {name}" for name, count in
@@ -154,6 +157,10 @@ class Corpus:
         """Write the ledger as JSON lines."""
         ledger.write(self.entries, path, **self._head())
 
+    def write_rights(self, path: str | os.PathLike[str]) -> None:
+        """Write the rights sheet as CSV (see ``partimento.data.rights``); ``load(rights_sheet=path)`` takes it back."""
+        rights.write(self.entries, path)
+
     def write_split(self, path: str | os.PathLike[str]) -> None:
         """Write the split as JSON; ``load(given_split=path)`` takes it back."""
         text = split.split_json([e.file for e in self.train.entries], [e.file for e in self.valid.entries],
@@ -167,8 +174,9 @@ class Corpus:
 def load(path: str | os.PathLike[str], *, valid_share: float = 0.1, seed: int = 0, workers: int | None = None,
          max_notes: int = DEFAULT_MAX_NOTES, licence: str | None = None, source: str | None = None,
          group: split.Group = "auto", given_split: str | os.PathLike[str] | None = None, change: Change | None = None,
-         progress: Report | None = None) -> Corpus:
-    """Read a folder of music, or one file, into a Corpus; ReadError when no file of it can be used.
+         near: str = "takes", opt_out: str | os.PathLike[str] | None = None,
+         rights_sheet: str | os.PathLike[str] | None = None, progress: Report | None = None) -> Corpus:
+    """Read a folder of music, an archive of it, or one file, into a Corpus; ReadError when no file can be used.
 
     Every music file becomes a row: used, or skipped with its reason. `workers` is how many processes read (None: by
     the number of files and processors; 0: this process alone). Files of more than `max_notes` notes are skipped.
@@ -176,6 +184,12 @@ def load(path: str | os.PathLike[str], *, valid_share: float = 0.1, seed: int = 
     ``split.pieces``), and `given_split` names a JSON file that says the sides instead. `licence` and `source` said
     here rule for all files. `change` is applied to every Score (to re-bar it, say); where it raises, the file is
     skipped. `progress` is called as files get done; when it returns False, what has been read by then is used.
+
+    `near` is what becomes of near duplicates, files that are melodically one piece in any key or engraving. They are
+    never on both sides of the split, and of each the one with most notes is used: ``takes`` (but takes and parts that
+    are laid out as such stay), ``one`` (not even those), ``keep`` (all are used), ``ignore`` (they are not looked for).
+    `opt_out` is a list of what may not be used, or music that may not (see ``optout.read``); what is melodically the
+    same goes too. `rights_sheet` is a CSV table that rules licences (see ``rights``) [one beside or in the folder].
 
     >>> import tempfile
     >>> from partimento import formats
@@ -187,22 +201,40 @@ def load(path: str | os.PathLike[str], *, valid_share: float = 0.1, seed: int = 
     from partimento.formats import SUFFIXES
 
     split.choose((), valid_share, seed)
+    check_near(near)
     for name, value, least in (("workers", workers, 0), ("max_notes", max_notes, 1)):
         if value is not None and value < least:
             raise RequestError(f"{name} must be at least {least}; got {value}")
     sides = split.read_split(given_split) if given_split is not None else None
-    found = files.find(path, tuple(SUFFIXES))
+    opted = optout.read(opt_out, max_notes=max_notes, workers=workers) if opt_out is not None else None
+    found = files.find(path, tuple(SUFFIXES), progress)
+    place = rights_sheet if rights_sheet is not None else rights.find_sheet(path, found.root)
+    sheet = rights.read(place) if place is not None else None
     if workers is None:
         workers = worker_count(len(found.files), found.size)
-    read, scores = _read_files(found, workers, max_notes, change, progress)
-    entries = _entries(found, read, licence, source)
-    entries = _without_duplicates(entries, read)
-    entries = _placed(entries, sides, valid_share, seed, group)
-    used = {entry.file for entry in entries if entry.used != "no"}
-    scores = {file: score for file, score in scores.items() if file in used}
-    train, valid = (Pieces(found.root, [entry for entry in entries if entry.used == side], scores, max_notes, change)
+    prints = opted is not None or (near != "ignore" and len(found.files) > 1)
+    read = _read_files(found, workers, max_notes, change, prints, progress)
+    entries = _entries(found, read.files, licence, source, sheet)
+    notices: list[str] = []
+    if sheet is not None:
+        entries, said = rights.rule(entries, sheet, licence)
+        notices += said
+    if opted is not None:
+        entries, said = optout.apply(entries, read.files, read.melodies, opted)
+        notices += said
+    entries = without_copies(entries, read.files)
+    pieces = _pieces(entries, group)
+    alike: list[Pair] = []
+    if near != "ignore":
+        if len(pieces) > SLOW_COMPARING and progress is not None:
+            progress(Progress("comparing", 0, 0))
+        alike = find_pairs(entries, read.melodies)
+        entries = without_near(entries, alike, pieces, near)
+    entries = _placed(entries, joined_pieces(pieces, alike), sides, valid_share, seed)
+    train, valid = (Pieces([entry for entry in entries if entry.used == side], read.scores)
                     for side in ("train", "valid"))
-    corpus = Corpus(found.root, tuple(entries), train, valid, found.others, seed, valid_share)
+    corpus = Corpus(found.root, tuple(entries), train, valid, found.others, seed, valid_share, tuple(notices),
+                    tuple(alike))
     if not corpus.train:
         raise ReadError(_nothing(path, corpus))
     return corpus
@@ -221,34 +253,41 @@ def rebarring(meter: str | None, downbeat: float | str | None = None) -> Change 
     return lambda score: rebar(score, said, place)
 
 
-def _read_files(found: files.Found, workers: int, max_notes: int, change: Change | None,
-                progress: Report | None) -> tuple[dict[str, File], dict[str, Score]]:
-    """What reading gave, by file; and the scores, as long as they fit in memory."""
-    read: dict[str, File] = {}
-    scores: dict[str, Score] = {}
-    room = NOTES_IN_MEMORY
-    answers = pool.read_all([found.root / file for file in found.files], workers=workers, max_notes=max_notes)
+class _Read(NamedTuple):
+    """What reading gave: files by name, scores and melody prints by sha256."""
+
+    files: dict[str, File]
+    scores: shelf.Shelf
+    melodies: dict[str, bytes]
+
+
+def _read_files(found: files.Found, workers: int, max_notes: int, change: Change | None, prints: bool,
+                progress: Report | None) -> _Read:
+    read = _Read({}, shelf.Shelf(), {})
+    answers = pool.read_all([found.path(file) for file in found.files], workers=workers, max_notes=max_notes,
+                            prints=prints)
     with contextlib.closing(answers):
-        for index, file, score in answers:
-            name = found.files[index]
-            if score is not None and change is not None:
+        for index, file, score, melody in answers:
+            if score and change is not None:
                 try:
-                    score = change(score)
+                    score = shelf.squeeze(change(shelf.loosen(score)))
                 except PartimentoError as error:
-                    file, score = File("refused", str(error), file.sha256), None
-            read[name] = file
-            if score is not None and room >= len(score):
-                room -= len(score)
-                scores[name] = score
-            if progress is not None and not progress(Progress("reading", len(read), len(found.files))):
+                    file, score, melody = File("refused", str(error), file.sha256), b"", b""
+            read.files[found.files[index]] = file
+            if score:
+                read.scores.put(file.sha256, score)
+            if melody:
+                read.melodies[file.sha256] = melody
+            if progress is not None and not progress(Progress("reading", len(read.files), len(found.files))):
                 break
-    return read, scores
+    return read
 
 
-def _entries(found: files.Found, read: Mapping[str, File], licence: str | None, source: str | None) -> list[Entry]:
-    said = about.facts_about(found.root, found.files, licence)
+def _entries(found: files.Found, read: Mapping[str, File], licence: str | None, source: str | None,
+             sheet: rights.RightsSheet | None) -> list[Entry]:
+    said = _facts(found, licence, sheet)
     rows = [Entry(file=file, why=kind, detail=detail, licence=licence or ledger.NOT_STATED,
-                  source=source or found.root.resolve().name) for file, kind, detail in found.refused]
+                  source=source or found.name) for file, kind, detail in found.refused]
     for name in found.files:
         facts, file = said[name], read.get(name, File("not read"))
         rows.append(Entry(file=name, source=source or facts.source, licence=facts.licence, sha256=file.sha256,
@@ -257,28 +296,36 @@ def _entries(found: files.Found, read: Mapping[str, File], licence: str | None, 
     return sorted(rows, key=lambda row: row.file)
 
 
-def _without_duplicates(entries: list[Entry], read: Mapping[str, File]) -> list[Entry]:
-    first: dict[str, str] = {}
-    out = []
-    for entry in entries:
-        if not entry.why:
-            bytes_like = first.setdefault(entry.sha256, entry.file)
-            notes_like = first.setdefault(read[entry.file].music, entry.file)
-            if bytes_like != entry.file:
-                entry = dataclasses.replace(entry, why="duplicate", detail=f"the same bytes as {bytes_like}")
-            elif notes_like != entry.file:
-                entry = dataclasses.replace(entry, why="duplicate", detail=f"the same notes as {notes_like}")
-        out.append(entry)
+def _facts(found: files.Found, licence: str | None, sheet: rights.RightsSheet | None) -> dict[str, about.Facts]:
+    """What is said beside the music; of an archive in a folder what it says itself, else what the folder says."""
+    held: defaultdict[str, list[str]] = defaultdict(list)
+    for file in found.files:
+        held[found.holder(file)].append(file)
+    outside = about.facts_about(found.root, [*held[""], *filter(None, held)], licence, name=found.name,
+                                sheet=sheet.path if sheet else None)
+    out = {file: outside[file] for file in held.pop("")}
+    for holder, inside in held.items():
+        facts = about.facts_about(found.places[holder], [file[len(holder) + 1:] for file in inside], licence,
+                                  name=holder)
+        for file in inside:
+            own = facts[file[len(holder) + 1:]]
+            stated = own.licence if own.licence != ledger.NOT_STATED else outside[holder].licence
+            out[file] = own._replace(licence=stated, piece=f"{holder}/{own.piece}" if own.piece else "")
     return out
 
 
-def _placed(entries: list[Entry], sides: Mapping[str, str] | None, valid_share: float, seed: int,
-            group: split.Group) -> list[Entry]:
-    """The entries with their piece and their side."""
+def _pieces(entries: Sequence[Entry], group: split.Group) -> dict[str, str]:
+    """The piece of every file that is not left out so far."""
     good = [entry.file for entry in entries if not entry.why]
     said = split.trusted({entry.file: entry.piece for entry in entries if not entry.why and entry.piece})
-    pieces = split.pieces(good, said, group)
-    kept = split.choose(pieces.values(), valid_share, seed) if sides is None else set()
+    return split.pieces(good, said, group)
+
+
+def _placed(entries: list[Entry], pieces: Mapping[str, str], sides: Mapping[str, str] | None, valid_share: float,
+            seed: int) -> list[Entry]:
+    """The entries with their piece and their side."""
+    kept = split.choose({pieces[entry.file] for entry in entries if not entry.why}, valid_share, seed) \
+        if sides is None else set()
     out = []
     for entry in entries:
         if not entry.why:
@@ -297,7 +344,7 @@ def _nothing(path: str | os.PathLike[str], corpus: Corpus) -> str:
     if len(corpus.entries) == 1:
         return f"the music must be readable; {corpus.skipped()[0]}"
     if corpus.entries:
-        return f"the folder must hold music that can be used; in {path} none of {len(corpus.entries)} files can " \
+        return f"the music must be such as can be used; in {path} none of {len(corpus.entries)} files can " \
                f"({corpus.reasons()}): partimento inspect names each"
-    return f"the folder must hold music (.mid and the like); {path} holds " \
+    return f"the folder or archive must hold music (.mid and the like); {path} holds " \
            f"{sum(corpus.others.values()) or 'no'} other files and no music"

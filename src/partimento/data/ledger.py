@@ -6,10 +6,11 @@ The file is JSON lines in UTF-8. The first line is the head, every other line on
     {"file": "a/b.mid", "source": "pop909", "licence": "MIT", "sha256": "07…", "used": "train", "why": "",
      "detail": "", "piece": "a/b", "style": "", "notes": 1204, "repairs": {"note never ended": 2}}
 
-- `file`: path below the folder given, with ``/`` on every platform.
+- `file`: path below the folder or archive given, with ``/`` on every platform; below an archive in a folder it begins
+  with the path of that archive.
 - `source`: where it came from: the `source` or `url` column of a table beside it, else the folder's name.
-- `licence`: as said by hand, by a table (CSV) beside it, by a folder named after a licence, by a LICENSE file in its
-  folder or one above; else ``not stated``.
+- `licence`: as said by hand, by the rights sheet (see ``partimento.data.rights``), by a table (CSV) beside it, by a
+  folder named after a licence, by a LICENSE file in its folder or one above; else ``not stated``.
 - `sha256`: of the file's bytes; empty where it could not be opened.
 - `used`: ``train``, ``valid`` or ``no``. `why`: one kind of KINDS where not used. `detail`: the sentence.
 - `piece`: files of one piece never stand on both sides of the split.
@@ -46,8 +47,11 @@ KINDS: dict[str, tuple[str, str]] = {
     "damaged": ("damaged", "damaged"),
     "too long": ("too long", "too long"),
     "duplicate": ("exact duplicate", "exact duplicates"),
+    "near": ("near duplicate", "near duplicates"),
+    "opted out": ("opted out", "opted out"),
+    "rights": ("left out by the rights sheet", "left out by the rights sheet"),
     "closed": ("cannot be opened", "cannot be opened"),
-    "zip": ("is an archive to unpack", "are archives to unpack"),
+    "zip": ("is an archive that cannot be read", "are archives that cannot be read"),
     "unnamed": ("is MIDI without the suffix .mid", "are MIDI without the suffix .mid"),
     "crashed": ("crashed the reader", "crashed the reader"),
     "slow": ("took too long to read", "took too long to read"),
@@ -57,7 +61,7 @@ KINDS: dict[str, tuple[str, str]] = {
 }
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Entry:
     """One file of a corpus; the fields are told at the head of this module."""
 
@@ -141,6 +145,15 @@ def from_text(text: str, name: str = "this ledger") -> tuple[dict[str, Any], lis
     if not head:
         raise ReadError(f"a ledger must begin with its head; {name} is empty")
     return head, rows
+
+
+def private(files: int) -> str:
+    """The sentence for music without a stated licence: what was learnt from it is for private use.
+
+    >>> private(2)
+    'private: 2 files with no stated licence'
+    """
+    return f"private: {files:,} file{'s' * (files != 1)} with no stated licence"
 
 
 def shown(text: str) -> str:

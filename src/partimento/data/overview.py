@@ -6,6 +6,7 @@ import os
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 
 from partimento import theory
 from partimento.data import about, ledger
+from partimento.data.archive import archive_kind
 from partimento.data.corpus import Change, Corpus, load, rebarring
 from partimento.data.reading import read_one
 from partimento.errors import ReadError, RequestError
@@ -26,12 +28,15 @@ SHOWN = 12
 
 def inspect(path: str | os.PathLike[str], *, licence: str | None = None, max_notes: int = DEFAULT_MAX_NOTES,
             input_meter: str | None = None, input_downbeat: float | str | None = None, workers: int | None = None,
-            progress: Report | None = None) -> dict[str, Any]:
-    """What a file or a folder of music holds: `inspect_file` or `inspect_folder`, by what `path` is."""
+            near: str = "takes", opt_out: str | os.PathLike[str] | None = None,
+            rights_sheet: str | os.PathLike[str] | None = None, progress: Report | None = None) -> dict[str, Any]:
+    """What a file, or a folder or archive of music, holds: `inspect_file` or `inspect_folder`, by what `path` is."""
     change = rebarring(input_meter, input_downbeat)
-    if Path(path).is_dir():
-        return inspect_folder(path, licence=licence, max_notes=max_notes, change=change, workers=workers,
-                              progress=progress)
+    if Path(path).is_dir() or archive_kind(path):
+        return inspect_folder(path, licence=licence, max_notes=max_notes, change=change, workers=workers, near=near,
+                              opt_out=opt_out, rights_sheet=rights_sheet, progress=progress)
+    if opt_out is not None or rights_sheet is not None:
+        raise RequestError(f"an opt-out list and a rights sheet are of a folder or an archive; {path} is neither")
     return inspect_file(path, licence=licence, max_notes=max_notes, change=change)
 
 
@@ -97,17 +102,21 @@ def measures(score: Score, track: int | None = None) -> dict[str, float]:
 
 def inspect_folder(path: str | os.PathLike[str], *, seed: int = 0, valid_share: float = 0.1,
                    workers: int | None = None, max_notes: int = DEFAULT_MAX_NOTES, licence: str | None = None,
-                   change: Change | None = None, progress: Report | None = None) -> dict[str, Any]:
-    """What a folder holds: the corpus with its reasons, and how meters, keys, tempos, parts and lengths spread."""
+                   change: Change | None = None, near: str = "takes", opt_out: str | os.PathLike[str] | None = None,
+                   rights_sheet: str | os.PathLike[str] | None = None,
+                   progress: Report | None = None) -> dict[str, Any]:
+    """What a folder or archive holds: the corpus with its reasons, the spread of meters, keys, tempos and lengths."""
     corpus = load(path, seed=seed, valid_share=valid_share, workers=workers, max_notes=max_notes, licence=licence,
-                  change=change, progress=progress)
+                  change=change, near=near, opt_out=opt_out, rights_sheet=rights_sheet, progress=progress)
     return {"folder": os.fspath(path), "fingerprint": corpus.fingerprint, **corpus.counts, "notes": corpus.notes,
             "train": len(corpus.train), "valid": len(corpus.valid), "summary": corpus.summary(),
             "skipped_files": [{"file": e.file, "why": e.why, "detail": e.detail} for e in corpus.entries
                               if e.used == "no"],
             "repaired_files": [{"file": e.file, "repairs": dict(e.repairs)} for e in corpus.entries
                                if e.used != "no" and e.repairs],
-            "licences": corpus.licences, "others": dict(corpus.others), **_spread(corpus)}
+            "licences": corpus.licences, "unlicensed": corpus.unlicensed, "notices": list(corpus.notices),
+            "near_duplicates": [pair._asdict() for pair in corpus.alike], "others": dict(corpus.others),
+            **_spread(corpus)}
 
 
 def _spread(corpus: Corpus) -> dict[str, Any]:
@@ -118,7 +127,7 @@ def _spread(corpus: Corpus) -> dict[str, Any]:
     parts: Counter[str] = Counter()
     heard: Counter[str] = Counter()
     tempos, lengths, sizes, tracks = [], [], [], []
-    for piece in (*corpus.train, *corpus.valid):
+    for piece in chain(corpus.train, corpus.valid):
         score = piece.score
         meters.update({f"{m.numerator}/{m.denominator}" for m in score.meters})
         said.update({_key_said(key.fifths, key.mode) for key in score.keys} or {"not said"})
@@ -162,7 +171,8 @@ def _is(kind: str) -> str:
     word = ledger.KINDS[kind][0]
     if word.split()[0] in ("is", "has", "cannot", "crashed", "took"):
         return word
-    return f"is an {word}" if word.startswith("exact") else f"is {word}"
+    article = {"exact": "an ", "near": "a "}.get(word.split()[0], "")
+    return f"is {article}{word}"
 
 
 # --- as text ----------------------------------------------------------------------------------------------------

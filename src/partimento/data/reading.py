@@ -47,7 +47,7 @@ def music_hash(score: Score) -> str:
 def read_one(path: str | os.PathLike[str], max_notes: int = DEFAULT_MAX_NOTES) -> tuple[File, Score | None]:
     """Read one file for a corpus; never raises. There is a Score only where there is music.
 
-    Scores of notation come from `cache` where the same bytes were read before. Grace notes, which take no time of
+    Scores come from `cache` where the same bytes were read before. Grace notes, which take no time of
     their own, are left aside, and a notice says how many.
     """
     place, kind = Path(path), kind_of(path)
@@ -62,14 +62,13 @@ def read_one(path: str | os.PathLike[str], max_notes: int = DEFAULT_MAX_NOTES) -
     suffix = place.suffix.lower().partition("#")[0]
     if found := _sniff(head, suffix):
         return File(found, _SNIFFED[found], sha256), None
-    known = cache.load(sha256) if kind != "midi" else None
+    known = cache.load(sha256)
     try:
         if known is not None:
             score, repairs, notices = known[1], known[0]["repairs"], tuple(known[0]["notices"])
         else:
             score, repairs, notices = _read(path, max_notes)
-            if kind != "midi":
-                cache.save(sha256, {"repairs": repairs, "notices": notices}, score)
+            cache.save(sha256, {"repairs": repairs, "notices": notices}, score)
     except PartimentoError as error:
         said = str(error).removeprefix(f"{path}: ")        # a ledger names no folder of this machine
         return File(_kind_of(said, head, suffix), said, sha256), None
@@ -86,6 +85,30 @@ def read_one(path: str | os.PathLike[str], max_notes: int = DEFAULT_MAX_NOTES) -
     if not len(score):
         return File("no notes", "it is a good file without a single note", sha256, repairs=repairs), None
     return File("", "", sha256, music_hash(score), len(score), repairs, notices), score
+
+
+def file_sha256(path: str | os.PathLike[str]) -> str:
+    """The sha256 (hex) of the bytes of a file, or of one tune of a book (``book.abc#3``); ReadError, OSError."""
+    place = Path(path)
+    return (_hash(place) if place.exists() or kind_of(path) != "abc" else _hash_tune(path))[1]
+
+
+def print_of(sha256: str, score: Score) -> bytes:
+    """The melody print of a Score as bytes, from `cache` where it was made before; empty where none can be made."""
+    from partimento import fingerprint
+
+    made = cache.load_bytes(sha256, f"print{cache.PRINTS}")
+    try:
+        if made is not None and fingerprint.MelodyPrint.from_bytes(made):
+            return made
+    except PartimentoError:             # a damaged entry is made anew
+        pass
+    try:
+        made = fingerprint.melody_print(score).to_bytes()
+    except Exception:  # a piece without a print is like no other, and is still a piece
+        return b""
+    cache.save_bytes(sha256, f"print{cache.PRINTS}", made)
+    return made
 
 
 def _read(path: str | os.PathLike[str], max_notes: int) -> tuple[Score, dict[str, int], tuple[str, ...]]:

@@ -6,31 +6,31 @@ import dataclasses
 import json
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
 from partimento import __version__
-from partimento.errors import PartimentoError, RequestError, WriteError
+from partimento.cli.data import data_group
+from partimento.cli.parts import (
+    add_options,
+    corpus_options,
+    given_only,
+    json_option,
+    say,
+    say_written,
+    voice_options,
+)
+from partimento.errors import PartimentoError, RequestError
 from partimento.progress import Shown, Stopping, parse_time
 
-Command = Callable[..., None]
 _SIGN = {True: "+", False: "!", None: "·"}
-
-
-def _options(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
-    def add(command: Command) -> Command:
-        for option in reversed(options):
-            command = option(command)
-        return command
-    return add
-
 
 _paper = click.option("--paper", type=click.Choice(["A4", "letter"]), default="A4", show_default=True,
                       help="Paper of engraved pages.")
-_out = _options(
+_out = add_options(
     click.option("-o", "--out", default=".", show_default=True,
                  help="Folder to write to, or the file; for a new folder with a dot in its name end it in /."),
     click.option("--format", "makes",
@@ -39,7 +39,7 @@ _out = _options(
     click.option("--soundfont", help="SoundFont (.sf2) to play with [the best found; partimento doctor names it]."),
     _paper,
 )
-_draw = _options(
+_draw = add_options(
     click.option("-n", "--count", type=int, default=1, show_default=True, help="How many candidates to compose."),
     click.option("--seed", type=int, help="The same seed gives the same bytes [a new one, which is printed]."),
     click.option("--model", default="markov", show_default=True,
@@ -53,7 +53,7 @@ _draw = _options(
     click.option("--stream", is_flag=True,
                  help="Print each bar as it is made. The first attempt stands: no ranking, no retries."),
 )
-_facts = _options(
+_facts = add_options(
     click.option("--key", help='Key, such as "E minor" or Bb.'),
     click.option("--chords", help='Chord symbols, one a bar, begun again at their end: "Am F C G". With | to end '
                                   'bars, several a bar: "Am F | C".'),
@@ -63,7 +63,7 @@ _facts = _options(
                  help="A measure to aim at, such as density=6, or piano.density=6 for one track. May be given again; "
                       "partimento models --controls lists them."),
 )
-_frame = _options(
+_frame = add_options(
     click.option("--meter", help="Meter, such as 3/4."),
     click.option("--tempo", type=float, help="Tempo in quarter notes a minute."),
 )
@@ -75,16 +75,14 @@ def _downbeat(context: click.Context, option: click.Parameter, value: str | None
     return parse_downbeat(value)
 
 
-_input = _options(
+_input = add_options(
     click.option("--input-meter", help="Read the bars of the input in this meter, such as 4/4; no note moves."),
     click.option("--input-downbeat", metavar="QUARTERS|auto", callback=_downbeat,
                  help="Where a first beat of the input is, in quarter notes from its start, or auto: found from the "
                       "notes of each file; no note moves."),
     click.option("--max-notes", type=int, default=5_000_000, show_default=True, help="Refuse files of more notes."),
 )
-_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
-_voice = _options(_json, click.option("--quiet", is_flag=True, help="Print only the paths written."))
-_wish = _options(_facts, _input, _draw, _out, _voice)
+_wish = add_options(_facts, _input, _draw, _out, voice_options)
 _opening = click.option("--open", default="all", show_default=True,
                         help="What to write anew: all, or pitch (the rhythm stays).")
 
@@ -110,7 +108,7 @@ def cli(context: click.Context) -> None:
 @_facts
 @_draw
 @_out
-@_voice
+@voice_options
 def compose(**given: Any) -> None:
     """A new piece out of nothing but what you ask."""
     _verb("compose", given)
@@ -123,7 +121,7 @@ def compose(**given: Any) -> None:
 @_frame
 @_wish
 def continue_(**given: Any) -> None:
-    """SONG and more of it; a part-filled last bar is completed first."""
+    """SONG and more of it; a part-given_only last bar is completed first."""
     _verb("continue_", given)
 
 
@@ -164,7 +162,7 @@ def vary(**given: Any) -> None:
 @click.argument("piece", type=click.Path())
 @click.option("--model", help="The checkpoint that made it, where it is a file of yours.")
 @_out
-@_voice
+@voice_options
 def replay(piece: str, model: str | None, out: str, makes: str | None, soundfont: str | None, paper: str,
            as_json: bool, quiet: bool) -> None:
     """PIECE again from the settings inside it, and if it is the same."""
@@ -174,8 +172,8 @@ def replay(piece: str, model: str | None, out: str, makes: str | None, soundfont
     same = output.compare(piece, result)
     paths = output.write([result], out, makes=_makes(makes, out), soundfont=soundfont, paper=paper)
     if not quiet:
-        _say({"replayed": piece, "same": same, "platform": result.platform}, as_json, f"{piece}: {same}")
-    _written(paths, as_json)
+        say({"replayed": piece, "same": same, "platform": result.platform}, as_json, f"{piece}: {same}")
+    say_written(paths, as_json)
     if same == output.OTHER_NOTES:
         raise RequestError(f"{piece}: a replay must give the same notes; on {result.platform} it gave others "
                            "(another version, or the file was edited)")
@@ -184,7 +182,7 @@ def replay(piece: str, model: str | None, out: str, makes: str | None, soundfont
 @cli.command()
 @click.option("-o", "--out", default="demo", show_default=True, help="Folder to write to.")
 @click.option("--seed", type=int, default=7, show_default=True)
-@_voice
+@voice_options
 def demo(out: str, seed: int, as_json: bool, quiet: bool) -> None:
     """A piece by the bundled model: MIDI, sound, picture and page."""
     from partimento import output, verbs
@@ -197,7 +195,7 @@ def demo(out: str, seed: int, as_json: bool, quiet: bool) -> None:
     _report(learnt, as_json, quiet)
     if not (quiet or as_json):
         click.echo("the page also holds a piece of the random family: what no learning sounds like")
-    _written([*page, *paths], as_json)
+    say_written([*page, *paths], as_json)
 
 
 # --- learning and looking ----------------------------------------------------------------------------------------
@@ -215,30 +213,31 @@ def demo(out: str, seed: int, as_json: bool, quiet: bool) -> None:
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 (of several) or mps.")
 @click.option("--hear", type=int, metavar="STEPS",
               help="Every so many steps write 8 bars by the model as it stands, into a folder beside the checkpoint.")
-@click.option("--licence", help="Licence of the music, where the folder does not say.")
+@corpus_options
 @click.option("--valid-share", type=float, default=0.1, show_default=True,
               help="Share of the pieces kept back to measure on.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--workers", type=int, help="Processes that read [one a core].")
 @_input
-@_voice
+@voice_options
 @click.pass_context
 def train(context: click.Context, /, folder: str, out: str | None, settings: Sequence[str], time: str | None,
           as_json: bool, quiet: bool, **given: Any) -> None:
-    """A checkpoint to compose with, learnt from a FOLDER or one song.
+    """A checkpoint to compose with, learnt from a FOLDER, an archive or one song.
 
     Ctrl-C stops and saves what was learnt by then (a second one ends at once). A neural family keeps the state of its
     training beside the checkpoint until it is done: the same command goes on from there. torchrun takes it to several
     devices.
     """
     from partimento import training
+    from partimento.data.archive import archive_stem
 
-    target = Path(out) if out else Path(f"{Path(folder).resolve().stem}.partimento")
+    target = Path(out) if out else Path(f"{archive_stem(Path(folder).resolve().stem)}.partimento")
     budget = parse_time(time, "--for") if time is not None else None
     first = training.is_first_process()
     with Shown(as_json, quiet or not first) as shown, Stopping(shown) as stopping:
         done = training.train(Path(folder), out=target, settings=_settings(settings), budget=budget,
-                              report=stopping.report, **given)
+                              report=stopping.report, **given_only(given))
     if not first:
         return
     command = shlex.join(["partimento", *(context.find_root().obj or sys.argv[1:])])
@@ -246,35 +245,33 @@ def train(context: click.Context, /, folder: str, out: str | None, settings: Seq
     again = f"to {how}: {command}" if done.stopped else ""
     if as_json:
         corpus, likelihood = done.corpus, done.likelihood
-        _say({"counts": dict(corpus.counts) if corpus else {}, "stopped": done.stopped, "notes": done.notes,
+        say({"counts": dict(corpus.counts) if corpus else {}, "stopped": done.stopped, "notes": done.notes,
               "likelihood": dataclasses.asdict(likelihood) if likelihood else None, "seconds": done.seconds,
               "sha256": done.hash, **({"command": command} if again else {})}, True, "")
     elif not quiet:
         click.echo("\n".join([*done.summary().split("\n")[:-1], *filter(None, [again])]))
-    _written([target], as_json)
+    say_written([target], as_json)
     if stopping.asked:
         context.exit(130)
 
 
 @cli.command()
 @click.argument("path", type=click.Path())
-@click.option("--licence", help="Licence of the music, where the folder does not say.")
+@corpus_options
 @_input
-@_json
+@json_option
 @click.option("--quiet", is_flag=True, help="No progress.")
-def inspect(path: str, licence: str | None, max_notes: int, input_meter: str | None, input_downbeat: float | str | None,
-            as_json: bool, quiet: bool) -> None:
-    """What is in a file of music, a folder of it, or a checkpoint."""
+def inspect(path: str, as_json: bool, quiet: bool, **given: Any) -> None:
+    """What is in a file of music, a folder or an archive of it, or a checkpoint."""
     from partimento import checkpoint, data
 
     if Path(path).suffix == checkpoint.SUFFIX:
         found = checkpoint.about_checkpoint(path)
-        _say(found, as_json, checkpoint.about_text(found))
+        say(found, as_json, checkpoint.about_text(found))
         return
     with Shown(as_json, quiet) as shown:
-        found = data.inspect(Path(path), licence=licence, max_notes=max_notes, input_meter=input_meter,
-                             input_downbeat=input_downbeat, progress=shown.report)
-    _say(found, as_json, data.format_text(found))
+        found = data.inspect(Path(path), progress=shown.report, **given_only(given))
+    say(found, as_json, data.format_text(found))
 
 
 @cli.command()
@@ -285,7 +282,7 @@ def inspect(path: str, licence: str | None, max_notes: int, input_meter: str | N
 @click.option("--tempo", type=float, help="Another tempo for the whole piece, in quarter notes a minute.")
 @click.option("--workers", type=int, help="Processes that convert [one a core].")
 @_input
-@_voice
+@voice_options
 def convert(source: str, out: str, make: str, as_json: bool, quiet: bool, **given: Any) -> None:
     """SOURCE (a file or a folder) as another kind of file.
 
@@ -300,9 +297,9 @@ def convert(source: str, out: str, make: str, as_json: bool, quiet: bool, **give
     for sentence in done.skipped:
         click.echo(f"skipped {sentence}", err=True)
     if not quiet and Path(source).is_dir():
-        _say({"converted": len(done.written), "skipped": done.skipped}, as_json,
+        say({"converted": len(done.written), "skipped": done.skipped}, as_json,
              f"{len(done.written)} converted, {len(done.skipped)} skipped")
-    _written(done.written, as_json)
+    say_written(done.written, as_json)
 
 
 @cli.command()
@@ -314,7 +311,7 @@ def convert(source: str, out: str, make: str, as_json: bool, quiet: bool, **give
 @click.option("--loop", is_flag=True, help="Sound of the exact length of the piece, its tail folded into its head.")
 @_paper
 @_input
-@_voice
+@voice_options
 def render(song: str, out: str, as_json: bool, quiet: bool, **given: Any) -> None:
     """SONG as sound, as an engraved page, as a piano roll, or as a page that plays.
 
@@ -322,28 +319,31 @@ def render(song: str, out: str, as_json: bool, quiet: bool, **given: Any) -> Non
     """
     from partimento import output
 
-    _written(output.render(song, out, **given), as_json)
+    say_written(output.render(song, out, **given), as_json)
 
 
 @cli.command()
 @click.option("--controls", "show_controls", is_flag=True, help="The controls that --target can aim at.")
-@_json
+@json_option
 def models(show_controls: bool, as_json: bool) -> None:
     """The families of models, and the checkpoints that come with them."""
     from partimento import about
 
     for row in about.controls() if show_controls else about.models():
-        _say(row, as_json, about.line(row))
+        say(row, as_json, about.line(row))
 
 
 @cli.command()
-@_json
+@json_option
 def doctor(as_json: bool) -> None:
     """What is here, what is missing, and the command that mends it."""
     from partimento import about
 
     for row in about.doctor():
-        _say(row, as_json, about.line(row))
+        say(row, as_json, about.line(row))
+
+
+cli.add_command(data_group)
 
 
 # --- the parts ---------------------------------------------------------------------------------------------------
@@ -364,7 +364,7 @@ def _verb(name: str, given: dict[str, Any]) -> None:
         results = getattr(verbs, name)(*music, ranges=ranges, targets=aims, **given)
     paths = output.write(results, out, makes=makes, name=Path(music[0]).stem if music else "", **look)
     _report(results, as_json, quiet)
-    _written(paths, as_json)
+    say_written(paths, as_json)
 
 
 def _streamed(name: str, music: Sequence[str], given: dict[str, Any], as_json: bool, quiet: bool) -> list[Any]:
@@ -382,7 +382,7 @@ def _streamed(name: str, music: Sequence[str], given: dict[str, Any], as_json: b
                      for i, track in enumerate(bar.tracks)]
             said = "; ".join(f"{part} {' '.join(pitches)}" for part, pitches in parts if pitches)
             if not quiet:
-                _say({"candidate": index + 1, "bar": number, "notes": len(bar), "pitches": dict(parts)}, as_json,
+                say({"candidate": index + 1, "bar": number, "notes": len(bar), "pitches": dict(parts)}, as_json,
                      f"bar {number}: {said or 'rests'}")
         results.append(bars.finish())
     return results
@@ -397,20 +397,9 @@ def _report(results: Sequence[Any], as_json: bool, quiet: bool) -> None:
                  f"{int(result.new.sum())} new, {result.score.n_bars} bars"]
         words += [f"  {_SIGN[row.met]} {row.name}: asked {row.asked}, got {row.got}" for row in result.rows]
         words += [f"  {note}" for note in result.notes]
-        _say({"seed": result.request.seed, "candidate": result.request.index + 1, "notes": len(result.score),
+        say({"seed": result.request.seed, "candidate": result.request.index + 1, "notes": len(result.score),
               "new": int(result.new.sum()), "bars": result.score.n_bars, "rows": rows, "told": list(result.notes),
               "retries": result.retries, "moved": result.moved}, as_json, "\n".join(words))
-
-
-def _say(value: Any, as_json: bool, text: str) -> None:
-    click.echo(json.dumps(value, ensure_ascii=True, default=str) if as_json else text)
-
-
-def _written(paths: Sequence[Path], as_json: bool) -> None:
-    if not paths:
-        raise WriteError("nothing was written")
-    for path in paths:
-        _say({"written": str(path)}, as_json, str(path))
 
 
 def _makes(makes: str | None, out: str) -> list[str]:
