@@ -12,7 +12,7 @@ from partimento import formats, generate
 from partimento.errors import RequestError
 from partimento.formats.files import make_folder, read_bytes, write_bytes
 from partimento.notation.play import played
-from partimento.render import audio, engrave, page, roll
+from partimento.render import audio, engrave, page, portrait, roll
 from partimento.request import Request, Result
 from partimento.score import BoolArray, Score
 from partimento.verbs import Music, load
@@ -84,6 +84,18 @@ def render(music: Music, out: str | os.PathLike[str] = ".", *, makes: str | Sequ
             else:
                 written += _write_one(score, file, make, drawer, soundfont, loop)
     return written
+
+
+def draw_portrait(music: Music, out: str | os.PathLike[str], *, input_meter: str | None = None,
+                  input_downbeat: float | str | None = None, max_notes: int = formats.DEFAULT_MAX_NOTES) -> Path:
+    """The picture written (``.svg`` or ``.png``) of what a piece holds: key, chords, phrases, bars, form and habits.
+
+    RequestError for a folder, which has no portrait; WriteError for another suffix.
+    """
+    if not isinstance(music, Score) and Path(music).is_dir():
+        raise RequestError(f"a portrait must be of one piece; {music} is a folder: name a file in it")
+    title = "" if isinstance(music, Score) else Path(music).stem
+    return portrait.write_portrait(load(music, input_meter, input_downbeat, max_notes), out, title=title)
 
 
 def makes_of(makes: str | Sequence[str]) -> list[str]:

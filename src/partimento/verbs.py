@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from partimento import checkpoint, formats, generate, theory
+from partimento import checkpoint, formats, generate
 from partimento.errors import RequestError
 from partimento.models.base import FAMILIES, Model, family
 from partimento.request import Request, Result
@@ -188,7 +188,7 @@ def load(music: Music, input_meter: str | None = None, input_downbeat: float | s
     score = music if isinstance(music, Score) else formats.read(Path(music), max_notes=max_notes)
     if input_meter is None and input_downbeat is None:
         return score
-    return formats.rebar(score, theory.parse_meter(input_meter) if input_meter else None, input_downbeat)
+    return formats.rebar(score, formats.parse_input_meter(input_meter or None), input_downbeat)
 
 
 # --- the parts ---------------------------------------------------------------------------------------------------

@@ -48,7 +48,7 @@ def test_a_file(waltz: Path) -> None:
 def test_a_file_as_text(waltz: Path) -> None:
     text = format_text(inspect_file(waltz, licence="mine"))
     for words in ("34 notes, 9 bars, 0:14, 480 ticks a quarter", "meter: 3/4, 4/4 from bar 9", "licence: mine",
-                  "tempo: 120, 100 from bar 9 bpm", "key: G major; sounds like G major", "(no name)"):
+                  "tempo: 120, 100 from bar 9 bpm", "key written: G major", "(no name)"):
         assert words in text
     assert max(map(len, text.split("\n")[1:])) <= 120
 
@@ -98,7 +98,7 @@ def test_keys_that_name_no_mode(tmp_path: Path) -> None:
     found = describe(score)
     assert [entry["key"] for entry in found["keys_said"]] == ["1 flat", "2 sharps"]
     assert found["key_heard"] is None
-    assert "sounds like none" in format_text(found)
+    assert "key written: 1 flat, 2 sharps from bar 1" in format_text(found)
 
 
 @pytest.mark.parametrize("data", [b"", b"<html>", b"noise", b"MThd\0\0\0\6\0\0\0\1\0\x60", midi()])

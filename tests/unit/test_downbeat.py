@@ -11,7 +11,9 @@ from partimento import checkpoint, cli, formats, verbs
 from partimento.data.corpus import load, rebarring
 from partimento.errors import RequestError
 from partimento.formats import rebar
+from partimento.formats.bars import find_bars
 from partimento.formats.downbeat import downbeat
+from partimento.formats.rebar import parse_input_meter
 from partimento.score import Meter, Score, Track
 from partimento.training import train
 
@@ -127,7 +129,7 @@ def folder(tmp_path):
 
 
 def test_every_file_of_a_folder_has_its_own(folder):
-    corpus = load(folder, valid_share=0, change=rebarring(None, "auto"))
+    corpus = load(folder, valid_share=0, near="keep", change=rebarring(None, "auto"))
     firsts = {piece.score.bar_starts[1] if piece.score.has_pickup else 0 for piece in corpus.train}
     assert firsts == {0, 288, 528, 1080, 1776}
 
@@ -172,3 +174,97 @@ def test_the_beats_of_pop_songs_are_where_the_notation_of_each_has_them(music):
             wrong.append(place.name)
     assert len(songs) == 60
     assert len(wrong) <= 2, wrong
+
+
+# --- every bar: --input-meter auto ---------------------------------------------------------------------------------
+
+
+def played(meter=(4, 4), shift=0.0, bars=16):
+    """A song whose bass notes are louder."""
+    score = song(meter, shift, bars)
+    return score.replace(velocity=np.where(np.arange(len(score)) % len(PATTERNS[meter]), 64, 96))
+
+
+@pytest.mark.parametrize("meter", [(4, 4), (3, 4), (6, 8), (2, 2)])
+@pytest.mark.parametrize("shift", [0.0, 0.6, 1.0, 2.4])
+def test_meter_and_place_are_found(meter, shift):
+    score = played(meter, shift)
+    named = (4, 4) if meter == (2, 2) else meter        # in quarters the two are one
+    out = rebar(score, "auto")
+    assert out.meters == ((Meter(0, *named), Meter(round(shift * 480), *named)) if shift else (Meter(0, *named),))
+    assert out.notes().tolist() == score.notes().tolist()
+    assert rebar(score, "auto", "auto") == out
+
+
+def test_a_bar_that_is_shorter_is_found():
+    once = played()
+    onset = np.append(once.onset, once.onset + 16 * 1920 + 960)
+    score = Score(onset=onset, duration=np.tile(once.duration, 2), pitch=np.tile(once.pitch, 2),
+                  velocity=np.tile(once.velocity, 2), track=[0] * len(onset), meters=(Meter(0, 1, 4),))
+    bars = find_bars(score)
+    assert {bar.quarters for bar in bars} == {2, 4}
+    late = [bar.tick for bar in bars if bar.tick > 20 * 1920]
+    assert late
+    assert {(tick - 16 * 1920 - 960) % 1920 for tick in late} == {0}
+    assert (2, 4) in {meter[1:] for meter in rebar(score, "auto").meters}
+
+
+@pytest.mark.parametrize("meter", [(4, 4), (3, 4), (2, 4), (6, 8)])
+def test_bars_that_are_right_stay_whatever_is_asked(meter):
+    score = song(meter, meters=SAID[meter])
+    assert rebar(score, "auto") is score
+    assert rebar(score, "auto", "auto") is score
+
+
+def test_meters_that_cannot_be_found_or_that_change_are_believed():
+    for meters in ((Meter(0, 7, 8),), (Meter(0, 4, 4), Meter(3840, 3, 4))):
+        score = song(shift=0.6, meters=meters)
+        assert rebar(score, "auto") is score
+
+
+def test_no_bars_are_found_where_there_are_too_few_notes_or_only_drums():
+    few = Score(onset=[0, 480], duration=[1, 1], pitch=[0, 127], velocity=[1, 1], track=[0, 0])
+    for score in (Score(), few, song(drums=True), song(bars=1).replace(meters=(Meter(0, 1, 4),))):
+        assert len(find_bars(score)) < 2
+        assert rebar(score, "auto").notes().tolist() == score.notes().tolist()
+    assert rebar(song(drums=True), "auto").meters == song().meters
+
+
+@given(onsets=st.lists(st.integers(0, 2**31 - 9), min_size=8, max_size=40), quarter=st.sampled_from([1, 24, 480, 960]))
+def test_any_notes_are_barred_inside_the_piece(onsets, quarter):
+    n = len(onsets)
+    score = Score(onset=onsets, duration=[7] * n, pitch=[60] * n, velocity=[80] * n, track=[0] * n,
+                  ticks_per_quarter=quarter, meters=(Meter(0, 1, 4),))
+    for bar in find_bars(score):
+        assert 0 <= bar.tick < score.end
+        assert bar.quarters in (2, 3, 4, 5)
+    assert all(meter.tick < score.end for meter in rebar(score, "auto").meters[1:])
+
+
+def test_words_that_cannot_go_together_are_refused():
+    with pytest.raises(RequestError, match=r"leave it out or say auto; got 1\.5"):
+        rebar(song(), "auto", "1.5")
+    with pytest.raises(RequestError, match="3/4 or 6/8, or auto; got 'waltz'"):
+        rebar(song(), "waltz")
+    with pytest.raises(RequestError, match="a number of quarter notes from the start, or auto"):
+        rebar(song(), "auto", "soon")
+
+
+def test_most_bars_of_pop_songs_are_where_the_notation_has_them(music):
+    shares = []
+    songs = sorted(place for place in music("pop909").iterdir() if (place / "beat_midi.txt").exists())[-40:]
+    for place in songs:
+        score = formats.read_fast(place / f"{place.name}.mid")
+        marks = np.loadtxt(place / "beat_midi.txt", ndmin=2)
+        halves = marks[marks[:, 1] > 0, 0]
+        found = score.seconds(np.array([bar.tick for bar in find_bars(score)]))
+        shares.append((np.abs(found[:, None] - halves).min(axis=1) < 0.07).mean())
+    assert np.mean(shares) > 0.85
+
+
+def test_a_meter_that_is_said_is_read_and_auto_is_let_through():
+    assert rebar(played(), parse_input_meter("auto")) == rebar(played(), "auto")
+    assert parse_input_meter("6/8") == (6, 8)
+    assert parse_input_meter(None) is None
+    with pytest.raises(RequestError):
+        parse_input_meter("waltz")

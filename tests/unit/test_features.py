@@ -122,7 +122,8 @@ def test_places_and_velocities():
 
 MEASURES = (features.density, features.polyphony, features.pitch_mean, features.pitch_span, features.melodic_step,
             features.note_length, features.rests, features.syncopation, features.loudness, features.dynamics,
-            features.repetition, features.chromaticism, features.pitch_variety, features.rhythm_variety)
+            features.repetition, features.chromaticism, features.pitch_variety, features.rhythm_variety,
+            features.articulation, features.accents, features.groove)
 
 
 def some_music(seed):
@@ -151,7 +152,10 @@ def test_measures_of_empty_and_tiny_pieces_do_not_fail(measure):
     for score in (Score(), Score(end=1920), Score([0], [0], [60], [80], [0]), Score([5], [1], [60], [80], [0], end=7)):
         value = measure(score, None)
         assert value is None or np.isfinite(value)
-    assert measure(Score(end=1920, tracks=(Track(),)), 0) in (None, 0.0)
+        assert features.swing(score) is None
+    silent = 1 if measure is features.rests else None
+    assert measure(Score(end=1920, tracks=(Track(),)), 0) in (silent, 0.0)
+    assert measure(Score(end=1920, tracks=(Track("kit", 0, True),)), 0) in (None, 0.0)
 
 
 def test_real_music_is_in_the_key_that_it_says(music):

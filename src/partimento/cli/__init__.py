@@ -76,7 +76,8 @@ def _downbeat(context: click.Context, option: click.Parameter, value: str | None
 
 
 _input = add_options(
-    click.option("--input-meter", help="Read the bars of the input in this meter, such as 4/4; no note moves."),
+    click.option("--input-meter", metavar="METER|auto",
+                 help="Read the bars of the input in this meter, such as 4/4 (auto: every bar found); no note moves."),
     click.option("--input-downbeat", metavar="QUARTERS|auto", callback=_downbeat,
                  help="Where a first beat of the input is, in quarter notes from its start, or auto: found from the "
                       "notes of each file; no note moves."),
@@ -257,12 +258,16 @@ def train(context: click.Context, /, folder: str, out: str | None, settings: Seq
 
 @cli.command()
 @click.argument("path", type=click.Path())
+@click.option("-o", "--out", metavar="PICTURE", help="Draw a portrait of the piece too (.svg, .png).")
 @corpus_options
 @_input
 @json_option
 @click.option("--quiet", is_flag=True, help="No progress.")
-def inspect(path: str, as_json: bool, quiet: bool, **given: Any) -> None:
-    """What is in a file of music, a folder or an archive of it, or a checkpoint."""
+def inspect(path: str, out: str | None, as_json: bool, quiet: bool, **given: Any) -> None:
+    """What is in a file of music, a folder or an archive of it, or a checkpoint.
+
+    Of a piece: what it says of itself, and what is heard: key, chords, plan, phrases, rhythm, loudness.
+    """
     from partimento import checkpoint, data
 
     if Path(path).suffix == checkpoint.SUFFIX:
@@ -272,6 +277,11 @@ def inspect(path: str, as_json: bool, quiet: bool, **given: Any) -> None:
     with Shown(as_json, quiet) as shown:
         found = data.inspect(Path(path), progress=shown.report, **given_only(given))
     say(found, as_json, data.format_text(found))
+    if out is not None:
+        from partimento import output
+
+        same = {name: given[name] for name in ("input_meter", "input_downbeat", "max_notes")}
+        say_written([output.draw_portrait(path, out, **same)], as_json)
 
 
 @cli.command()

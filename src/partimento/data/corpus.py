@@ -20,7 +20,6 @@ from partimento.formats.files import write_bytes
 from partimento.formats.reading import DEFAULT_MAX_NOTES
 from partimento.models.base import Piece, Progress, Report
 from partimento.score import Score
-from partimento.theory import parse_meter
 from partimento.workers import worker_count
 
 SLOW_COMPARING = 500                # files from which on it is told that they are compared
@@ -243,13 +242,14 @@ def load(path: str | os.PathLike[str], *, valid_share: float = 0.1, seed: int = 
 def rebarring(meter: str | None, downbeat: float | str | None = None) -> Change | None:
     """What to give `load` as `change` so that every piece is re-barred (see ``formats.rebar``); None for nothing said.
 
-    `meter` is as ``3/4``; `downbeat` is the place of a first beat in quarter notes, or ``auto``: found in each piece.
+    `meter` is as ``3/4``, or ``auto``: every bar found; `downbeat` is the place of a first beat in quarter notes, or
+    ``auto``: found in each piece.
     """
     if meter is None and downbeat is None:
         return None
-    from partimento.formats import parse_downbeat, rebar
+    from partimento.formats import parse_downbeat, parse_input_meter, rebar
 
-    said, place = parse_meter(meter) if meter else None, parse_downbeat(downbeat)
+    said, place = parse_input_meter(meter or None), parse_downbeat(downbeat)
     return lambda score: rebar(score, said, place)
 
 

@@ -16,6 +16,7 @@ from partimento import theory
 from partimento.data import about, ledger
 from partimento.data.archive import archive_kind
 from partimento.data.corpus import Change, Corpus, load, rebarring
+from partimento.data.hearing import hearing, hearing_text
 from partimento.data.reading import read_one
 from partimento.errors import ReadError, RequestError
 from partimento.formats.reading import DEFAULT_MAX_NOTES
@@ -78,18 +79,18 @@ def describe(score: Score) -> dict[str, Any]:
         "meters": [{"bar": number(m.tick), "meter": f"{m.numerator}/{m.denominator}"} for m in score.meters],
         "tempos": [{"bar": number(t.tick), "bpm": round(t.bpm, 2)} for t in score.tempos],
         "keys_said": [{"bar": number(key.tick), "key": _key_said(key.fifths, key.mode)} for key in score.keys],
-        "key_heard": key_heard(score),
+        "key_heard": key_heard(score), "heard": hearing(score) if bars else {},
         "tracks": [_track(score, index, track) for index, track in enumerate(score.tracks)],
         "features": measures(score),
     }
 
 
 def key_heard(score: Score) -> str | None:
-    """The key that fits the sounding pitches best, such as ``E minor``; None where no pitch sounds."""
+    """The key that is heard, such as ``E minor``; None where too few pitches sound."""
     from partimento import features
 
-    histogram = features.pitch_classes(score)
-    return theory.key_name(*features.rank_keys(histogram)[0]) if histogram.sum() > 0 else None
+    found = features.find_key(score)
+    return theory.key_name(*found.key) if found else None
 
 
 def measures(score: Score, track: int | None = None) -> dict[str, float]:
@@ -120,7 +121,6 @@ def inspect_folder(path: str | os.PathLike[str], *, seed: int = 0, valid_share: 
 
 
 def _spread(corpus: Corpus) -> dict[str, Any]:
-    from partimento import features
 
     meters: Counter[str] = Counter()
     said: Counter[str] = Counter()
@@ -132,9 +132,8 @@ def _spread(corpus: Corpus) -> dict[str, Any]:
         meters.update({f"{m.numerator}/{m.denominator}" for m in score.meters})
         said.update({_key_said(key.fifths, key.mode) for key in score.keys} or {"not said"})
         parts.update({instrument(score.tracks[index]) for index in np.unique(score.track).tolist()})
-        histogram = features.pitch_classes(score)
-        if histogram.sum() > 0:
-            heard[theory.key_name(*features.rank_keys(histogram)[0])] += 1
+        if (name := key_heard(score)) is not None:
+            heard[name] += 1
         tempos.append(score.tempos[0].bpm)
         lengths.append(float(score.seconds(score.end)))
         sizes.append(float(len(score)))
@@ -190,7 +189,8 @@ def _file_text(found: Mapping[str, Any]) -> str:
     out.append("meter: " + _timeline(found["meters"], "meter"))
     out.append("tempo: " + _timeline(found["tempos"], "bpm") + " bpm")
     said = _timeline(found["keys_said"], "key") or "not said"
-    out.append(f"key: {said}; sounds like {found['key_heard'] or 'none'}")
+    out.append(f"key written: {said}")
+    out += [line for words in hearing_text(found.get("heard", {})) for line in _wrapped("", [words])]
     if found.get("licence", ledger.NOT_STATED) != ledger.NOT_STATED:
         out.append(f"licence: {found['licence']}")
     rows = [("track", "instrument", "notes", "range")]

@@ -10,7 +10,7 @@ from typing import Any
 from partimento.errors import PartimentoError, ReadError, WriteError, nearest
 from partimento.formats import files, midi
 from partimento.formats.reading import DEFAULT_MAX_NOTES, Reading
-from partimento.formats.rebar import frame_notices, parse_downbeat, rebar
+from partimento.formats.rebar import frame_notices, parse_downbeat, parse_input_meter, rebar
 from partimento.score import Score
 
 # The suffixes of every kind of file, and the modules of this room that read and write it.
@@ -29,8 +29,8 @@ WRITTEN_SUFFIXES = tuple(suffix for kind in _WRITERS for suffix in KINDS[kind])
 _KIND_OF = {suffix: kind for kind, suffixes in KINDS.items() for suffix in suffixes}
 
 __all__ = ["DEFAULT_MAX_NOTES", "KINDS", "SUFFIXES", "WRITTEN_SUFFIXES", "Reading", "frame_notices", "keep", "kind_of",
-           "parse", "parse_downbeat", "raw", "read", "read_fast", "read_report", "rebar", "to_bytes", "tunes_of",
-           "write"]
+           "parse", "parse_downbeat", "parse_input_meter", "raw", "read", "read_fast", "read_report", "rebar",
+           "to_bytes", "tunes_of", "write"]
 
 
 def read(path: str | os.PathLike[str], *, max_notes: int = DEFAULT_MAX_NOTES) -> Score:

@@ -44,7 +44,7 @@ def downbeat(score: Score, numerator: int, denominator: int) -> float:
     place = 0.0
     if len(notes):
         onset, length = (score.onset[notes] - own.tick) / beat, score.duration[notes] / beat
-        place = _phase(onset, np.minimum(length, _LONGEST))
+        place = beat_phase(onset, np.minimum(length, _LONGEST))
         accents = _accents(onset - place, length, score.pitch[notes].astype(np.int64), numerator)
         place += _first(accents, doubt=own[1:] == (numerator, denominator) and not place)
     return float((round(place * beat) + own.tick) % (numerator * beat) / score.ticks_per_quarter)
@@ -60,8 +60,14 @@ def first_meter(score: Score) -> Meter:
     return score.meters[int(partial)]
 
 
-def _phase(onset: FloatArray, weight: FloatArray) -> float:
-    """Where in a beat (0 to 1) the beats of the music are, 0 where that is the file's own or nothing can be told."""
+def beat_phase(onset: FloatArray, weight: FloatArray) -> float:
+    """Return where in a beat (0 to 1) the beats of the music are; 0 where the file's own are right or nothing tells.
+
+    `onset` float64[n] in beats, `weight` float64[n] how much each says.
+
+    >>> round(beat_phase(np.arange(32) + 0.25, np.ones(32)), 3)
+    0.25
+    """
     pull = {grid: complex((weight * np.exp(2j * np.pi * grid * onset)).sum()) for grid in (1, 4, 3)}
     enough = _LOOSE * weight.sum()
     grid = max((4, 3), key=lambda g: abs(pull[g]))

@@ -7,16 +7,18 @@ import math
 import numpy as np
 
 from partimento.errors import RequestError
+from partimento.formats.bars import found_meters
 from partimento.formats.downbeat import downbeat as find_downbeat
 from partimento.formats.downbeat import first_meter
 from partimento.score import MAX_BARS, Meter, Score
+from partimento.theory import parse_meter
 
 _FEWEST_ONSETS, _MOST_ONSETS = 32, 100_000
 _LOOSE = 0.35          # how far onsets gather on a grid (0 not at all, 1 exactly): below this they keep to none
 _TIGHT = 0.9
 
 
-def rebar(score: Score, meter: tuple[int, int] | None, downbeat: float | str | None = None) -> Score:
+def rebar(score: Score, meter: tuple[int, int] | str | None, downbeat: float | str | None = None) -> Score:
     """Return the Score with other bars and the same notes: one `meter` from the start, bars counted from `downbeat`.
 
     `downbeat` is the time of a first beat of a bar in quarter notes from the start of the file, fractions allowed;
@@ -27,12 +29,23 @@ def rebar(score: Score, meter: tuple[int, int] | None, downbeat: float | str | N
     the file's own meter, or in 4/4 where that has a single beat, which no musician hears as one; a file whose meter
     changes on the way knows where its bars are and comes back as it is.
 
+    The meter ``auto`` is found from the notes too, and every bar with it: 4/4, 2/4, 3/4 or 6/8, which may change, with
+    bars that are shorter or longer between (see ``formats.bars``). It goes with no downbeat, or with ``auto``.
+
     >>> s = Score(onset=[0, 480], duration=[480, 1920], pitch=[60, 64], velocity=[80, 80], track=[0, 0])
     >>> t = rebar(s, (2, 4), 1)
     >>> t.bar_starts.tolist(), t.has_pickup
     ([0, 480, 1440, 2400], True)
     """
     downbeat = parse_downbeat(downbeat)
+    if isinstance(meter, str):
+        if meter != "auto":
+            raise RequestError(f"a meter must be a count over a power of two, like 3/4 or 6/8, or auto; got {meter!r}")
+        if isinstance(downbeat, float):
+            raise RequestError("where the meter is auto the first downbeat is found too: leave it out or say auto; got "
+                               f"{downbeat:g}")
+        meters_found = found_meters(score)
+        return score if meters_found == score.meters else score.replace(meters=meters_found)
     numerator, denominator = meter if meter is not None else score.meters[0][1:]
     if not (1 <= numerator <= 255 and denominator in (1, 2, 4, 8, 16, 32, 64, 128)):
         raise RequestError(f"a meter must be a count of 1 to 255 over a power of two, like 3/4 or 6/8; got "
@@ -63,6 +76,15 @@ def _rebar_found(score: Score, meter: tuple[int, int] | None) -> Score:
     if steady and own == (round(found * score.ticks_per_quarter), numerator, denominator):
         return score
     return rebar(score, (numerator, denominator), found)
+
+
+def parse_input_meter(meter: str | None) -> tuple[int, int] | str | None:
+    """Return numerator and denominator, or ``auto``, or None where nothing is said; RequestError for other words.
+
+    >>> parse_input_meter("3/4"), parse_input_meter("auto")
+    ((3, 4), 'auto')
+    """
+    return meter if meter is None or meter == "auto" else parse_meter(meter)
 
 
 def parse_downbeat(downbeat: float | str | None) -> float | str | None:

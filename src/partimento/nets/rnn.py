@@ -52,8 +52,8 @@ def fit(config: Any, pieces: Iterable[Piece], valid: Iterable[Piece], *, seed: i
                              "train from nothing")
     total = len(pieces) if isinstance(pieces, Sized) else 0
     library = Library.of(pieces, config.grid, config.keys, report, total)
-    held_out = [piece for piece in valid if len(piece.score)]
-    checked = Library.of(held_out, config.grid, config.keys) if held_out else None
+    has_valid = any(len(piece.score) for piece in valid)         # and none of them is held
+    checked = Library.of(valid, config.grid, config.keys) if has_valid else None
     events = len(library)
     try:
         shape = start.shape if start is not None else shape_for(config, len(library))
