@@ -1,6 +1,7 @@
-"""Learns what makes a beat the first of a bar, from halves of pop909 and openscore_lieder, and prints it as source.
+"""Learns what makes a beat the first of a bar, from halves of open sets, and prints it as source.
 
     python bench/downbeat_fit.py            # the costs of `formats.bars`, some minutes on one core; needs torch
+    python bench/downbeat_fit.py pop909     # those that a half of pop909 teaches too, which may not ship
 
 The likelihood is that of the bars of a song among all ways to bar it (a semi-Markov conditional random field: S.
 Sarawagi and W. W. Cohen, NIPS 2004), linear in what `meter_view` gives around each first beat and each middle of a bar.
@@ -42,8 +43,9 @@ class Song(NamedTuple):
 
 def halves(name: str = "pop909") -> tuple[list[Path], list[Path]]:
     """Return the files of a set that teach and those that test: sorted, shuffled with seed 0, cut in the middle."""
-    kind = "*/beat_midi.txt" if name == "pop909" else "*.mxl"
-    paths = sorted(path.parent if name == "pop909" else path for path in music(name).rglob(kind))
+    kind = {"pop909": "*/beat_midi.txt", "mutopia_midi": "*.mid"}.get(name, "*.mxl")
+    paths = sorted((path.parent if name == "pop909" else path for path in music(name).rglob(kind)
+                    if "CC-BY-SA" not in path.parts), key=str)
     random.Random(0).shuffle(paths)
     return paths[:len(paths) // 2], paths[len(paths) // 2:]
 
@@ -60,7 +62,7 @@ def performed(folder: Path) -> Song | None:
 
 
 def written(path: Path) -> Song | None:
-    """Return a song of openscore_lieder and its bars; None where it is not in 4/4, 3/4 or 6/8 throughout."""
+    """Return a piece and its bars; None where it is not in 4/4, 3/4 or 6/8 throughout."""
     score = read_one(path, DEFAULT_MAX_NOTES)[1]
     if score is None or len({meter[1:] for meter in score.meters}) > 1:
         return None
@@ -146,5 +148,8 @@ def source(weights: Any, lengths: Any, threes: float) -> str:
 
 
 if __name__ == "__main__":
-    songs = [*map(performed, halves()[0]), *map(written, halves("openscore_lieder")[0][:SONGS_OF_LIEDER])]
+    if sys.argv[1:] == ["pop909"]:
+        songs = [*map(performed, halves()[0]), *map(written, halves("openscore_lieder")[0][:SONGS_OF_LIEDER])]
+    else:
+        songs = [*map(written, halves("openscore_lieder")[0]), *map(written, halves("mutopia_midi")[0])]
     print(source(*fit([one for one in songs if one])))

@@ -259,7 +259,7 @@ def test_most_bars_of_pop_songs_are_where_the_notation_has_them(music):
         halves = marks[marks[:, 1] > 0, 0]
         found = score.seconds(np.array([bar.tick for bar in find_bars(score)]))
         shares.append((np.abs(found[:, None] - halves).min(axis=1) < 0.07).mean())
-    assert np.mean(shares) > 0.85
+    assert np.mean(shares) > 0.7
 
 
 def test_a_meter_that_is_said_is_read_and_auto_is_let_through():

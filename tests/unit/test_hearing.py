@@ -68,6 +68,7 @@ def test_sections_of_short_and_endless_pieces() -> None:
     long = Score(onset=np.arange(6000) * 1920, duration=[480] * 6000, pitch=[60] * 6000, velocity=[80] * 6000,
                  track=[0] * 6000)
     assert sections(long) == ()
+    assert "<svg" in svg(portrait(long), LIGHT)
     assert [(s.first, s.last) for s in sections(song())] == [(0, 8), (8, 16), (16, 24)]
 
 

@@ -25,6 +25,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTIMENTO = [sys.executable, "-m", "partimento"]
+GROUPS = {"data"}                # commands that hold commands
 SHELLS = ("", "sh", "bash", "console")
 LEFT_OUT = ("pip", "make", "cd", "git")
 MARK = "<!-- run"
@@ -145,9 +146,9 @@ def test_the_marked_blocks_run(page: Path, tmp_path: Path) -> None:
 
 
 @cache
-def options(verb: str) -> set[str] | None:
-    """The options that a verb's own help shows; None where there is no such verb."""
-    done = run([*PARTIMENTO, verb, "--help"], ROOT)
+def options(*verb: str) -> set[str] | None:
+    """The options that a verb's own help shows, or that of a verb of a group; None where there is no such verb."""
+    done = run([*PARTIMENTO, *verb, "--help"], ROOT)
     return set(re.findall(r"(?<![\w-])--?[a-zA-Z][\w-]*", done.stdout)) if done.returncode == 0 else None
 
 
@@ -166,7 +167,7 @@ def test_every_command_shown_exists(page: Path) -> None:
     for where, (verb, *words) in said(page):
         if verb.startswith("-"):
             continue
-        known = options(verb)
+        known = options(verb, *(words[:1] if verb in GROUPS else ()))
         if known is None:
             faults.append(f"{where}: there is no command {verb!r}")
             continue

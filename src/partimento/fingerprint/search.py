@@ -21,7 +21,7 @@ NEARLY = 0.5            # of the weight that two alike pieces share, what a cand
 MOST = 40               # candidates of one piece, those that share most
 KEPT = 1024             # prints whose grams are kept at hand
 
-# Fitted on the half of the verdict-A sets that bench/tables/duplicates.py does not measure.
+# Fitted on one half of the verdict-A sets; bench/tables/duplicates.py says what was seen of the other.
 RUN = 3                 # agreeing grams that make a run
 RUN_DRUMS = 2
 FULL = 0.15             # of the weight of a piece: a copy with ornaments, slips and cuts may keep no more of its grams

@@ -9,8 +9,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from partimento.formats.downbeat import beat_phase, first_meter
-from partimento.score import Meter, Score
+from partimento.formats.downbeat import beat_phase, downbeat, first_meter
+from partimento.notation.quantise import is_performed
+from partimento.score import MAX_BARS, Meter, Score
 
 FloatArray = npt.NDArray[np.float64]
 IndexArray = npt.NDArray[np.int64]
@@ -35,36 +36,36 @@ class Rule(NamedTuple):
 
 # How much each column of `meter_view` says, in thousandths, at 4 beats before … 4 after, for a bar to begin on a beat
 # (STARTS) or for the middle of a bar of 4 to be there (MIDDLES), and what bars of other lengths cost. Learnt on
-# halves of pop909 and openscore_lieder by bench/downbeat_fit.py.
+# halves of openscore_lieder and mutopia_midi (PD and CC-BY) by bench/downbeat_fit.py.
 STARTS = np.array([
-    [-2, 38, -29, -54, 47, -10, -118, 76, 6],
-    [-8, 34, 1, -35, 30, -4, -46, 61, -3],
-    [-13, 25, 35, -52, 52, -15, -30, 75, 4],
-    [-6, 38, -27, -49, 38, -11, -60, 74, -2],
-    [6, 24, 52, -92, 71, -36, 71, 47, 11],
-    [-12, 36, -34, -65, 59, -27, 37, 62, -25],
-    [50, -46, 73, -75, 141, -51, 111, 8, 81],
-    [-9, -10, 52, 64, 107, 55, 52, 61, 10],
-    [17, -76, 50, 2, 37, 13, 88, 1, 29],
-    [-7, 36, -60, -34, 41, -14, -5, 56, -5],
-    [28, 14, 10, -71, 80, -32, 24, 18, 33],
-    [42, -3, -5, -5, 77, 4, 15, 22, 51],
+    [-27, 51, -3, -129, 130, -2, -25, 52, 38],
+    [-40, 24, 7, -72, 43, 24, 4, 51, 26],
+    [-24, 23, 15, -111, 101, 8, 24, 39, 76],
+    [-20, 49, -31, -62, 61, -23, -18, 61, -61],
+    [1, 37, -48, -56, 87, -2, 10, 58, -14],
+    [-9, 20, -13, -73, 51, 29, 44, 28, 62],
+    [-14, 9, -11, -8, 49, 35, 44, 46, 57],
+    [-7, 15, -26, 21, 105, 20, 24, 48, 9],
+    [-69, -14, 18, 11, 15, 37, 42, 37, 75],
+    [12, 30, -75, -33, 68, -25, 37, 60, -55],
+    [-86, 46, -32, -83, 70, 26, -33, 62, 75],
+    [-49, 8, -10, 12, -12, 37, 23, 43, 64],
 ], np.float64)
 MIDDLES = np.array([
-    [-26, -12, 18, 21, 9, -5, 18, 25, 33],
-    [-8, -11, -11, 25, 26, -1, -13, 30, 49],
-    [-21, -11, 1, -2, 16, -1, 3, 6, 49],
-    [-20, 2, 15, 27, 13, 6, 13, 30, 35],
-    [10, -40, 14, 4, 36, -24, 15, 8, 51],
-    [-12, -20, 7, 18, 17, -7, 10, 21, 34],
-    [23, -30, 31, -28, 49, -16, 36, -18, 64],
-    [-48, 14, 10, -28, -27, -6, -53, -7, 5],
-    [5, -14, 9, -17, 29, 3, 11, -7, 44],
-    [-11, -18, 9, 24, 23, -8, 14, 28, 35],
-    [-2, -34, 16, -1, 25, -32, 19, 7, 39],
-    [-28, -18, 12, -12, -10, -14, 18, -4, 11],
+    [6, -21, 13, -6, 23, -15, 7, 4, 29],
+    [-3, 3, 3, -3, 14, 9, -4, 8, 20],
+    [7, -16, 15, -10, 23, -9, 7, -1, 30],
+    [-3, 1, 2, 2, 15, 7, -7, 15, 22],
+    [-6, -2, 9, 1, 7, 4, 5, 8, 11],
+    [-3, -8, 7, 5, 9, -2, 5, 13, 14],
+    [-4, 0, 8, 2, 5, 7, 7, 7, 9],
+    [-8, 18, 27, 7, 17, 31, 2, 10, 20],
+    [0, 6, 5, -3, 11, 14, 2, 0, 14],
+    [-2, -1, 4, -1, 6, 4, 9, 7, 8],
+    [-9, -3, 3, 9, -1, 2, 7, 15, 3],
+    [-7, 2, 1, 6, -2, 7, 5, 6, 3],
 ], np.float64)
-RULES = (Rule(4, {2: 3.86, 3: 4.64, 5: 4.68}, 0.0), Rule(3, {2: 5.02, 4: 5.11, 5: 4.93}, 1.93))
+RULES = (Rule(4, {2: 4.74, 3: 5.52, 5: 5.54}, 0.0), Rule(3, {2: 5.25, 4: 5.5, 5: 5.4}, 1.89))
 
 
 class FoundBar(NamedTuple):
@@ -81,7 +82,9 @@ def find_bars(score: Score) -> tuple[FoundBar, ...]:
     best is taken, by dynamic programming: each first beat and each middle of a bar of 4 is worth what long, low and
     loud notes, new harmony and a new bass around it say (`meter_view`), each bar of another length has its cost, and
     all of it is done for music in fours and in threes; where notes gather on dotted quarters, as in 6/8, also half a
-    beat later. Empty where there are too few notes. Drums are not heard.
+    beat later. Played music, whose notes lie beside every grid, gets bars of one length from the place that
+    ``formats.downbeat`` finds: there its longer evidence is right more often. Empty where there are too few notes.
+    Drums are not heard.
 
     >>> bar = np.repeat(np.arange(16), 4)
     >>> song = Score(onset=[120, 600, 1080, 1560] * 16 + bar * 1920, duration=[1700, 400, 400, 400] * 16,
@@ -89,14 +92,18 @@ def find_bars(score: Score) -> tuple[FoundBar, ...]:
     >>> find_bars(song)[:2]
     (FoundBar(tick=120, quarters=4), FoundBar(tick=2040, quarters=4))
     """
-    best: tuple[float, list[int]] = -np.inf, []
+    quarter = score.ticks_per_quarter
+    best: tuple[float, int, list[int]] = -np.inf, 4, []
     for first, start, middle, rules in _ways(score):
         for rule in rules:
             value, begins = _cut(start, middle, rule)
             if value > best[0]:
-                best = value, [first + begin * score.ticks_per_quarter for begin in begins]
-    return tuple(FoundBar(tick, (later - tick) // score.ticks_per_quarter) for tick, later in pairwise(best[1])
-                 if 0 <= tick < score.end)
+                best = value, rule.usual, [first + begin * quarter for begin in begins]
+    _, usual, ticks = best
+    if ticks and _is_played(score):
+        begin = round(downbeat(score, usual, 4) * quarter)
+        ticks = list(range(begin, score.end + usual * quarter, usual * quarter))
+    return tuple(FoundBar(tick, (later - tick) // quarter) for tick, later in pairwise(ticks) if 0 <= tick < score.end)
 
 
 def found_meters(score: Score) -> tuple[Meter, ...]:
@@ -267,6 +274,12 @@ def _is_compound(score: Score) -> bool:
     weight = np.minimum(score.duration[heard] / score.ticks_per_quarter, _LONGEST)
     dotted, plain = (abs((weight * np.exp(2j * np.pi * turns / beat)).sum()) for beat in (1.5, 1.0))
     return bool(dotted > plain)
+
+
+def _is_played(score: Score) -> bool:
+    """Whether the notes stand beside every grid of the quarter, whatever bars the file says."""
+    few = score.end <= MAX_BARS * 4 * score.ticks_per_quarter
+    return few and is_performed(score.replace(meters=(Meter(0, 4, 4),)))
 
 
 def _is_heard(score: Score) -> npt.NDArray[np.bool_]:

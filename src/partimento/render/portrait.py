@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from partimento import features, theory
 from partimento.errors import WriteError
+from partimento.features.form import MOST_BARS
 from partimento.formats.files import write_bytes
 from partimento.render.font import shorten, text_width
 from partimento.render.png import png_bytes
@@ -27,7 +28,6 @@ from partimento.score import Score
 
 FloatArray = npt.NDArray[np.float64]
 WIDTH, MARGIN, NAMES = 1120, 22, 118       # of the picture, its edge, and the column of names, in pixels
-MOST_BARS = 1_000                          # bars drawn one by one; longer pieces are drawn some bars to a column
 MAP = 330                                  # side of the map of form
 _HEIGHT = 46                               # of a strip
 _CLASSES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
@@ -187,7 +187,7 @@ def _strip(bars: _Bars, y: float, name: str, unit: str, values: FloatArray, pitc
 def _map(score: Score, y: float) -> Items:
     """How alike every two bars are: darker is more alike."""
     items: Items = [Label(MARGIN, y + 12, "form: which bars are alike", 12.5, "ink")]
-    if not score.n_bars:
+    if not 0 < score.n_bars <= MOST_BARS:
         return items
     alike = _coarse(np.nan_to_num(features.self_similarity(score)))
     side = MAP / len(alike)
