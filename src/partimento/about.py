@@ -72,7 +72,7 @@ def doctor() -> list[dict[str, Any]]:
     verovio = importlib.util.find_spec("verovio") is not None
     rows.append(_row("verovio", True, "installed: pages are engraved" if verovio else
                      'not installed; only pdf, svg and png need it: pip install "partimento[scores]"'))
-    rows.append(_row("cache", True, f"{cache.root()} keeps scores read and archives unpacked before; it may be deleted"))
+    rows.append(_row("cache", True, f"{cache.root()} keeps scores read and archives unpacked; delete it if you like"))
     return rows
 
 

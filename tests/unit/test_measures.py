@@ -142,10 +142,10 @@ def test_an_interval_holds_the_mean_as_often_as_it_says() -> None:
     assert 85 <= held <= 100
 
 
-def test_halves_are_all_of_it() -> None:
-    first, second = distances.halves(11, seed=2)
+def test_parts_are_all_of_it() -> None:
+    first, second = distances.parted(11, 4, seed=2)
     assert sorted([*first, *second]) == list(range(11))
-    assert distances.halves(11, seed=2)[0].tolist() == first.tolist()
+    assert distances.parted(11, 4, seed=2)[0].tolist() == first.tolist()
 
 
 # --- against the published implementation ----------------------------------------------------------------------------

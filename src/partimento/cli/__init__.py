@@ -14,6 +14,7 @@ import click
 
 from partimento import __version__
 from partimento.cli.data import data_group
+from partimento.cli.judge import evaluate
 from partimento.cli.parts import (
     add_options,
     corpus_options,
@@ -354,6 +355,7 @@ def doctor(as_json: bool) -> None:
 
 
 cli.add_command(data_group)
+cli.add_command(evaluate)
 
 
 # --- the parts ---------------------------------------------------------------------------------------------------

@@ -138,11 +138,11 @@ def bootstrap(values: FloatArray, statistic: Callable[[FloatArray], float] = lam
     return Interval(statistic(values), float(np.quantile(found, 0.025)), float(np.quantile(found, 0.975)))
 
 
-def halves(count: int, seed: int = 0) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Return the indices of two random halves of a set, for the band of real against real.
+def parted(count: int, size: int, seed: int = 0) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return the indices of `size` pieces of a set, drawn by `seed`, and of the others: real against real.
 
-    >>> [len(half) for half in halves(5)]
+    >>> [len(part) for part in parted(5, 2)]
     [2, 3]
     """
     order = np.argsort(generator(seed).random(count), kind="stable").astype(np.int64)
-    return np.sort(order[:count // 2]), np.sort(order[count // 2:])
+    return np.sort(order[:size]), np.sort(order[size:])
