@@ -9,6 +9,7 @@ from partimento.errors import ModelError
 from partimento.features import heard_key, shift_of
 from partimento.models.base import Piece
 from partimento.models.markov import Markov
+from partimento.models.markov.hands import hands_apart, hands_together
 from partimento.models.markov.part import line_rank
 from partimento.models.markov.sheet import (
     BASS,
@@ -400,3 +401,45 @@ def test_a_loop_goes_on_to_its_last_bar(ragged):
            for loop in (True, False)]
     late = [sum((piece.onset > 7 * 1920 + 960).any() for piece in pieces) for pieces in new]
     assert late[0] > late[1] == 0
+
+
+# --- two hands --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def two_hands():
+    """A model of pieces for two hands, a track each, an octave and more apart."""
+    rng = np.random.default_rng(8)
+    pieces = []
+    for number in range(6):
+        high = [(480 * i, 480, int(p), 80, 0) for i, p in enumerate(rng.choice([72, 74, 76, 79], 64))]
+        low = [(960 * i, 960, int(p), 70, 1) for i, p in enumerate(rng.choice([48, 50, 43], 32))]
+        pieces.append(Piece(Score.from_rows(high + low, tracks=(Track("upper"), Track("lower"))), f"{number}"))
+    return Markov(order=2).fit(pieces)
+
+
+def test_a_piano_is_played_with_two_hands_and_is_one_track(two_hands):
+    frame = Score(end=8 * 1920, tracks=(Track("flute", 73), Track("piano")))
+    new, = two_hands.fill(frame, Blanks((Region(1, 0, frame.end),)), Request(top_p=0.95), [generator(3)])
+    assert set(new.track.tolist()) == {1}
+    assert (new.pitch >= 72).any()
+    assert (new.pitch <= 50).any()
+    order = np.lexsort((new.onset, new.pitch))
+    again = np.diff(new.pitch[order]) == 0
+    assert (np.diff(new.onset[order])[again] >= new.duration[order][:-1][again]).all(), "no key is struck while held"
+
+
+def test_a_piano_that_holds_notes_or_has_open_pitches_alone_stays_one_part(two_hands):
+    frame = Score(onset=[0], duration=[480], pitch=[72], velocity=[80], track=[0], end=3840, tracks=(Track("piano"),))
+    assert hands_apart(frame, Blanks((Region(0, 1920, 3840),))) is None
+    assert hands_apart(frame, Blanks((Region(0, 0, 3840, "pitch"),))) is None
+    assert hands_apart(frame.replace(tracks=(Track("flute", 73),)), Blanks((Region(0, 0, 3840),))) is None
+    assert hands_apart(frame, Blanks((Region(0, 0, 3840),))).back.tolist() == [0, 0]
+
+
+def test_hands_that_strike_one_key_strike_it_once():
+    frame = Score(end=1920, tracks=(Track("piano"),))
+    both = Score.from_rows([(0, 960, 60, 80, 0), (0, 480, 60, 70, 1), (480, 960, 64, 80, 0), (960, 480, 64, 70, 1)])
+    made = hands_together(both, np.array([0, 0]), frame)
+    assert made.notes()[:, :3].tolist() == [[0, 960, 60], [480, 480, 64], [960, 480, 64]]
+    assert made.tracks == frame.tracks

@@ -33,11 +33,14 @@ from partimento.features import heard_key, written_key_fits
 from partimento.models.base import Arrays, LogProb, Model, Piece, Progress, Reason, Report, Rng
 from partimento.models.markov import views
 from partimento.models.markov.explain import reason
+from partimento.models.markov.hands import hands_apart, hands_together, is_piano
 from partimento.models.markov.harmony import Harmony, bar_chords, count_chords
 from partimento.models.markov.learn import STAGES, Rows, add_part, parts_of
 from partimento.models.markov.part import LONG, SIZES
 from partimento.models.markov.sheet import (
+    BASS,
     DEGREES,
+    LEAD,
     PASSING,
     STAND_INS,
     Frame,
@@ -57,6 +60,7 @@ from partimento.score import Score
 GIVEN = ("before", "all")
 FACTS = {**habits.KEPT, "roles": 200, "harmony": 4000, "span": 9 * 128}     # rows kept of each
 CALM, LIKELY = 1.0, 0.95  # temperature and top-p where none is asked: the tails of smoothing are not music
+HANDS = (LEAD, BASS)      # the roles between which a piano lies
 HELD_OUT = 10             # one piece in so many teaches the weights of the views
 
 
@@ -212,14 +216,18 @@ class Markov(Model):
         why_not = self.can(around, blanks, request)
         if why_not is not None:
             raise ModelError(why_not)
-        page = Page(self.config.grid, around, blanks, request, self._usual_roles())
+        sharpened = (request.temperature or 1.0) < 1 or (request.top_p or 1.0) < 1
+        apart = hands_apart(around, blanks) if sharpened else None
+        page = Page(self.config.grid, apart.around if apart else around, apart.blanks if apart else blanks, request,
+                    self._usual_roles())
         out = []
         for rng in rngs:
             key = self._key(page)
             if key is None and self.config.normalise:
                 key = self._keys()[draw([weight for _, weight in self._key_weights()], rng.random())]
             pen = Drawing(rng, request.temperature or 1.0, request.top_p or 1.0)
-            out.append(page.fill(self._stages, self._codes(), key, pen))
+            new = page.fill(self._stages, self._codes(), key, pen)
+            out.append(hands_together(new, apart.back, around) if apart else new)
         return out
 
     def log_prob(self, score: Score, blanks: Blanks | None = None, request: Request | None = None) -> LogProb:
@@ -301,8 +309,8 @@ class Markov(Model):
         tracks, usual = theory.parse_tracks(request.tracks), self._usual_roles()
         out = dict(request.ranges)
         for track, sign, named in zip(tracks, role_signs(tracks), roles_named(tracks), strict=True):
-            own = usual.get(sign, named)
-            rows = [(pitch, count) for role, pitch, count in self._tables["span"] if role == own]
+            own = HANDS if is_piano(track) else (usual.get(sign, named),)
+            rows = [(pitch, count) for role, pitch, count in self._tables["span"] if role in own]
             if track.is_drum or track.name in out or not rows:
                 continue
             found = habits.usual_range(rows, track.program)

@@ -48,7 +48,7 @@ class Places:
         self.within = inside % grid
         self.kind = np.full(len(inside), _FINE)
         if thirds:
-            self.kind[self.within * 6 % grid == 0] = _TERNARY
+            self.kind[self.within * 3 % grid == 0] = _TERNARY
         self.kind[self.within * 4 % grid == 0] = _BINARY
         self.kind[self.within == 0] = _BEAT
         if ends and len(inside) > grid * _A_PIECE:
@@ -59,26 +59,23 @@ class Places:
     def onsets(self, jump: Ints) -> Taste:
         """Which jumps from a place lead to one that reads plainly beside it.
 
-        Nothing begins on finer places; halves and thirds of a beat do not meet within two beats; six to a beat stay
-        six.
+        Nothing begins on finer places; halves and thirds of a beat do not meet within two beats.
         """
-        return lambda place, before: self._onsets(jump, place, before[0] if before else None)
+        return lambda place, before: self._onsets(jump, place)
 
-    def _onsets(self, jump: Ints, place: int, last: int | None) -> Bools:
+    def _onsets(self, jump: Ints, place: int) -> Bools:
         target = place + jump
         known = target < len(self.kind)
         kind = self.kind[np.minimum(target, len(self.kind) - 1)]
         here = self.kind[place]
-        sixths = here == _TERNARY or (here == _BINARY and last is not None and last * 6 == self.grid)
         near = jump <= 2 * self.grid
         bad = kind == _FINE
-        if here == _BINARY and not sixths:
+        if here == _BINARY:
             bad |= near & (kind == _TERNARY)
         elif here == _TERNARY:
-            half = (jump * 6 == self.grid) & (kind == _BINARY)
-            bad |= near & (kind == _BINARY) & ~half
-        elif here == _BEAT:
-            bad |= (jump > self.grid) & near & (kind == _TERNARY) & (jump * 3 % self.grid != 0)
+            bad |= near & (kind == _BINARY)
+        else:
+            bad |= (jump > self.grid) & near & (kind == _TERNARY)
         return np.asarray(~known | ~bad)
 
     def lengths(self, place: npt.NDArray[np.integer], gap: Ints, size: int, single: bool) -> Taste:
