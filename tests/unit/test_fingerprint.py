@@ -222,3 +222,10 @@ def test_any_bytes_are_a_print_or_one_error(data: bytes) -> None:
             MelodyPrint.from_bytes(given_).grams()
         except ReadError:
             continue
+
+
+def test_where_no_leading_line_has_two_notes_the_first_line_is_the_melody() -> None:
+    score = Score(onset=[0, 1], duration=[0, 0], pitch=[0, 1], velocity=[1, 1], track=[1, 1])
+    one = melody_print(score)
+    assert MelodyPrint.from_bytes(one.to_bytes()) == one
+    assert (one.melodies, len(one.ends)) in {(1, 1), (0, 0)}

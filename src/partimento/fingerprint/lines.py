@@ -64,7 +64,7 @@ def melody_lines(score: Score) -> tuple[list[Symbols], int]:
             if len(line):
                 lines.setdefault(line.tobytes(), line)
         melodies = len(lines) if i < len(highest) else melodies
-    return list(lines.values()), melodies
+    return list(lines.values()), melodies or min(1, len(lines))
 
 
 def drum_lines(score: Score) -> list[Symbols]:
