@@ -54,7 +54,9 @@ def row(name: str) -> dict[str, Any]:
         notes = sum(len(piece.score) for piece in chain(corpus.train, corpus.valid))
         through = time.perf_counter() - begin
     why = Counter(entry.why for entry in corpus.entries)
-    return {"files": len(corpus.entries), **corpus.counts, "exact duplicates": why["duplicate"],
+    counts = corpus.counts
+    return {"files": len(corpus.entries), "used": counts["used"], "repaired": counts["repaired"],
+            "left out": counts["skipped"], "exact duplicates": why["duplicate"],
             "near duplicates": why["near"], "notes": notes, "s": round(seconds, 1), "s, through": round(through, 1),
             "MB at first": start, "MB, read": seen["read"], "MB, compared": loaded, "MB, through": _peak()}
 
