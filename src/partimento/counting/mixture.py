@@ -35,6 +35,7 @@ from partimento.errors import ModelError
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
+Shorter = npt.NDArray[np.int32]
 Columns = Mapping[str, npt.NDArray[Any]]
 
 NO_INTERVAL = 16384       # an interval one side of which is missing
@@ -224,18 +225,19 @@ class Mixture:
                 seen_symbols.append(symbol)
                 counts.append(count)
                 sizes[v] = len(parent)
-            self.levels.append(self._level(depth, _join(keys), _join(lengths), _join(seen_symbols), _join(counts)))
+            self.levels.append(self._level(depth, _join(keys), _join(lengths), _join(seen_symbols, np.int32),
+                                           _join(counts, np.int32)))
             shift = np.cumsum(sizes) - sizes
         self._remembered = {}
 
-    def _level(self, depth: int, key: Ints, length: Ints, symbol: Ints, count: Ints) -> _Level:
+    def _level(self, depth: int, key: Ints, length: Ints, symbol: npt.NDArray[Any], count: npt.NDArray[Any]) -> _Level:
         first = np.concatenate([[0], np.cumsum(length)]).astype(np.int64)
         owner = np.repeat(np.arange(len(key)), length)
         total = np.bincount(owner, count, len(key)) + self.strength
         gain = (count - self.discount) / total[owner]
         rest = (self.strength + self.discount * length) / total
         trust = depth * len(_SIGHTINGS) + np.searchsorted(_SIGHTINGS, total - self.strength, side="right") - 1
-        return _Level(key, first, symbol.astype(np.int32), count.astype(np.int32), gain, rest,
+        return _Level(key, first, symbol.astype(np.int32, copy=False), count.astype(np.int32, copy=False), gain, rest,
                       np.maximum(trust, 0).astype(np.int16))
 
     def alphabet(self, view: int) -> int:
@@ -386,7 +388,7 @@ class Mixture:
 
 
 def _count_view(values: npt.NDArray[np.int16], symbols: npt.NDArray[np.int32], size: int, prune: int,
-                most: int) -> list[tuple[Ints, npt.NDArray[np.int16], Ints, Ints, Ints]]:
+                most: int) -> list[tuple[Ints, npt.NDArray[np.int16], Ints, Shorter, Shorter]]:
     """One tuple a depth: parent and value of each context, how many kinds followed it, the kinds and their counts.
 
     Contexts of two and more columns seen fewer than `prune` times are dropped; where more than `most` would stay, that
@@ -425,7 +427,7 @@ def _count_view(values: npt.NDArray[np.int16], symbols: npt.NDArray[np.int32], s
     number = np.zeros(1, np.int64)
     for (parent, value), stay, (context, kind, counts) in zip(nodes, keep, found[::-1], strict=True):
         kinds = np.bincount(context, minlength=len(parent))
-        out.append((number[parent[stay]], value[stay], kinds[stay], kind, counts))
+        out.append((number[parent[stay]], value[stay], kinds[stay], kind.astype(np.int32), counts.astype(np.int32)))
         number = np.cumsum(stay) - 1
     return out
 
@@ -435,8 +437,8 @@ def _lengths(begins: Ints, rows: int) -> Ints:
     return np.asarray(np.diff(np.append(begins, rows)), np.int64)
 
 
-def _join(parts: Sequence[npt.NDArray[Any]]) -> Ints:
-    return np.concatenate(parts).astype(np.int64) if parts else np.zeros(0, np.int64)
+def _join(parts: Sequence[npt.NDArray[Any]], kind: type = np.int64) -> npt.NDArray[Any]:
+    return np.concatenate(parts).astype(kind, copy=False) if parts else np.zeros(0, kind)
 
 
 def _small(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
