@@ -42,7 +42,9 @@ PROTOCOL = (
     "algorithm) in seconds of the file's own tempo. Peers name the pitches that sound in each beat or in each bar "
     "(two columns), the lowest first, and where they name none the chord before goes on; chorder reads a MIDI file "
     "by itself. `tonic`: the triad of the key heard, throughout. Nothing was fitted on these sets; pieces of the "
-    "teaching sets that are like one of the tunes of nottingham or openewld taught nothing.")
+    "teaching sets that are like one of the tunes of nottingham or openewld taught nothing."
+    " Versions of the model were compared on parts of both sets while it was made, so these are not untouched "
+    "sets.")
 SONGS, STRIDE = 60, 3                # songs of pop909; of nottingham one tune of so many
 _MIREX = {"maj": "", "min": "m", "maj7": "maj7", "min7": "m7", "7": "7", "dim": "dim", "aug": "aug", "hdim7": "m7b5",
           "dim7": "dim7", "maj6": "6", "min6": "m6", "sus2": "sus2", "sus4": "sus4", "9": "9", "maj9": "maj9",

@@ -52,7 +52,9 @@ PROTOCOL = (
     "share of notes under the signature written there, by `key_path` and by one key for the whole, in the songs of "
     "lieder with several signatures, of the half of works on which its four constants were not chosen (the key of "
     "the whole, which it leans to, by the weights of the package, which lieder taught); `regions` a one-signature "
-    "song.")
+    "song."
+    " The network's settings, the modal lessons and what was left out as a teacher were chosen with nottingham and "
+    "the halves in sight.")
 SAMPLE = 100
 FEWEST = 16
 BY_HALVES = ("openscore_lieder", "open_hymnal", "mutopia_midi")
