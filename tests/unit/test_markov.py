@@ -9,6 +9,7 @@ from partimento.errors import ModelError
 from partimento.features import heard_key, shift_of
 from partimento.models.base import Piece
 from partimento.models.markov import Markov
+from partimento.models.markov.groove import grooved
 from partimento.models.markov.hands import hands_apart, hands_together
 from partimento.models.markov.part import line_rank
 from partimento.models.markov.sheet import (
@@ -444,3 +445,26 @@ def test_hands_that_strike_one_key_strike_it_once():
     made = hands_together(both, np.array([0, 0]), frame)
     assert made.notes()[:, :3].tolist() == [[0, 960, 60], [480, 480, 64], [960, 480, 64]]
     assert made.tracks == frame.tracks
+
+
+# --- grooves ----------------------------------------------------------------------------------------------------------
+
+
+def test_drums_keep_a_groove_with_fills_and_nothing_else_changes():
+    kit = Score(end=16 * 1920, tracks=(Track("kit", 0, True), Track("flute", 73)))
+    rng = np.random.default_rng(2)
+    rows = [(int(o), 120, int(p), 80, 0) for o, p in zip(rng.integers(0, 16 * 16, 90) * 120, rng.integers(35, 50, 90),
+                                                         strict=True)]
+    tune = [(480 * i, 480, 60 + i % 7, 80, 1) for i in range(64)]
+    new = kit.with_rows(sorted(set(rows)) + tune)
+    made = grooved(new, kit, Blanks.everything(kit))
+    bars = [made.select((made.track == 0) & (made.onset // 1920 == i)) for i in range(16)]
+    shape = [tuple(zip((b.onset % 1920).tolist(), b.pitch.tolist(), strict=True)) for b in bars]
+    assert shape[0] == shape[1] == shape[2] == shape[4] == shape[5] == shape[6]
+    assert shape[8] == shape[9] == shape[10] == shape[12]
+    assert shape[3] not in (shape[0], shape[7])
+    assert made.select(made.track == 1) == new.select(new.track == 1)
+    assert grooved(new, kit, Blanks((Region(0, 0, 1920),))) == new
+    held = kit.with_rows([(0, 120, 36, 80, 0)])
+    blanks = Blanks((Region(0, 0, held.end), Region(1, 0, held.end)), pinned=(0,))
+    assert grooved(new, held, blanks) == new

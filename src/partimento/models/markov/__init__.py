@@ -33,6 +33,7 @@ from partimento.features import heard_key, written_key_fits
 from partimento.models.base import Arrays, LogProb, Model, Piece, Progress, Reason, Report, Rng
 from partimento.models.markov import views
 from partimento.models.markov.explain import reason
+from partimento.models.markov.groove import grooved
 from partimento.models.markov.hands import hands_apart, hands_together, is_piano
 from partimento.models.markov.harmony import Harmony, bar_chords, count_chords
 from partimento.models.markov.learn import STAGES, Rows, add_part, parts_of
@@ -227,7 +228,8 @@ class Markov(Model):
                 key = self._keys()[draw([weight for _, weight in self._key_weights()], rng.random())]
             pen = Drawing(rng, request.temperature or 1.0, request.top_p or 1.0)
             new = page.fill(self._stages, self._codes(), key, pen)
-            out.append(hands_together(new, apart.back, around) if apart else new)
+            new = hands_together(new, apart.back, around) if apart else new
+            out.append(grooved(new, around, blanks) if sharpened else new)
         return out
 
     def log_prob(self, score: Score, blanks: Blanks | None = None, request: Request | None = None) -> LogProb:
