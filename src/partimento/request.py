@@ -70,6 +70,10 @@ class Blanks:
         mask[np.asarray(self.pinned, np.intp)] = False
         return mask
 
+    def kept_tracks(self, score: Score) -> set[int]:
+        """The tracks of `score` in which a note stays."""
+        return set(np.unique(score.track[~self.rewritten(score)]).tolist())
+
     def tracks(self) -> list[int]:
         """The tracks that hold a region, in order."""
         return sorted({region.track for region in self.regions})

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from partimento import features, theory
-from partimento.features.rhythm import onset_places
 from partimento.score import Score
 
 CLEAR, WEAK = 0.5, 0.2      # strengths of a key from which on it is clear, below which it is a guess
@@ -37,7 +36,9 @@ def hearing(score: Score) -> dict[str, Any]:
         out["chords"] = _chords(score)
     plan = features.sections(score)
     if plan:
-        out["plan"] = [{"section": s.name, "bars": [s.first + _first(score), s.last + _first(score) - 1]} for s in plan]
+        starts = score.bar_starts.tolist()
+        out["plan"] = [{"section": s.name, "bars": [score.bar_number(starts[bar]) for bar in (s.first, s.last - 1)]}
+                       for s in plan]
     phrases = features.phrases(score)
     if phrases:
         out["phrases"] = [{"bars": [score.bar_number(begin), score.bar_number(max(begin, end - 1))]}
@@ -48,10 +49,6 @@ def hearing(score: Score) -> dict[str, Any]:
     out["dynamics"] = {"mean": round(float(score.velocity.mean()), 1), "low": float(low), "high": float(high),
                        **({} if accents is None else {"accents": round(accents, 3)})}
     return out
-
-
-def _first(score: Score) -> int:
-    return 0 if score.has_pickup else 1
 
 
 def _chords(score: Score) -> list[list[str]]:
@@ -72,7 +69,7 @@ def _chords(score: Score) -> list[list[str]]:
 def _rhythm(score: Score) -> dict[str, Any]:
     measured = {"syncopation": features.syncopation(score), "swing": features.swing(score),
                 "notes_a_bar": features.density(score), "repetition": features.repetition(score)}
-    places = onset_places(score, steps_per_quarter=4)
+    places = features.onset_places(score, steps_per_quarter=4)
     ranked = [i for i in np.argsort(-places, kind="stable").tolist() if places[i] > 0][:3]
     return {**{name: round(float(value), 3) for name, value in measured.items() if value is not None},
             "busiest": [round(i / 4 + 1, 2) for i in sorted(ranked)]}

@@ -73,13 +73,14 @@ def describe(score: Score) -> dict[str, Any]:
         number, bars = score.bar_number, score.n_bars
     except RequestError:        # a meter that makes more bars than anyone can count
         number, bars = (lambda tick: 0), 0
+    heard = hearing(score) if bars else {}
     return {
         "notes": len(score), "bars": bars, "pickup": bool(bars) and score.has_pickup,
         "seconds": round(float(score.seconds(score.end)), 2), "ticks_per_quarter": score.ticks_per_quarter,
         "meters": [{"bar": number(m.tick), "meter": f"{m.numerator}/{m.denominator}"} for m in score.meters],
         "tempos": [{"bar": number(t.tick), "bpm": round(t.bpm, 2)} for t in score.tempos],
         "keys_said": [{"bar": number(key.tick), "key": _key_said(key.fifths, key.mode)} for key in score.keys],
-        "key_heard": key_heard(score), "heard": hearing(score) if bars else {},
+        "key_heard": heard.get("key", {}).get("name") if bars else key_heard(score), "heard": heard,
         "tracks": [_track(score, index, track) for index, track in enumerate(score.tracks)],
         "features": measures(score),
     }

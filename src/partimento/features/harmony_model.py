@@ -7,12 +7,13 @@ so that a transposed piece is heard alike.
 from __future__ import annotations
 
 from functools import cache
-from importlib.resources import files
 
 import numpy as np
 
 from partimento.features.harmony_beats import BeatView
+from partimento.features.keys_walk import traced
 from partimento.features.notes import FloatArray, IndexArray
+from partimento.features.weights import shipped_weights
 from partimento.score import BoolArray
 
 KINDS = ("", "m", "dim", "aug")                        # as a symbol writes them after the root
@@ -34,10 +35,7 @@ def harmony_values() -> Values:
     `line_facts` says. The triads of the music learnt from (open_hymnal, openscore_lieder, mutopia_midi without its
     CC-BY-SA pieces) were heard in its full texture by a first model of theory alone (`bench/chords_fit.py`).
     """
-    from safetensors.numpy import load
-
-    kept = load(files("partimento.features").joinpath(WEIGHTS).read_bytes())
-    return {name: array.astype(np.float64) for name, array in kept.items()}
+    return shipped_weights("partimento.features", WEIGHTS)
 
 
 def heard_triads(view: BeatView, tonic: int, minor: bool, line: bool, values: Values | None = None) -> IndexArray:
@@ -134,8 +132,4 @@ def best_path(chances: FloatArray, changes: FloatArray, moves: FloatArray) -> In
         here: BoolArray = stayed >= moved
         came_from[beat] = np.where(here, states, source)
         best = np.where(here, stayed, moved) + chances[beat]
-    path = np.empty(count, np.int64)
-    path[-1] = best.argmax()
-    for beat in range(count - 1, 0, -1):
-        path[beat - 1] = came_from[beat, path[beat]]
-    return path
+    return traced(came_from, best)

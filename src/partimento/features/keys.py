@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib.resources import files
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +12,7 @@ from partimento import theory
 from partimento.features.keys_view import key_view
 from partimento.features.notes import FloatArray, pitched
 from partimento.features.pitch import pitch_classes
+from partimento.features.weights import shipped_weights
 from partimento.score import Score
 from partimento.theory import KeyName
 
@@ -107,10 +107,7 @@ def learnt_keys() -> dict[str, FloatArray]:
 
     `layer` [336, n] and `layer bias` [n], `out` [n, 2], `shortcut` [336, 2] and `bias` [2], the last of major, minor.
     """
-    from safetensors.numpy import load
-
-    kept = load(files("partimento.features").joinpath(WEIGHTS).read_bytes())
-    return {name: array.astype(np.float64) for name, array in kept.items()}
+    return shipped_weights("partimento.features", WEIGHTS)
 
 
 def heard_key(score: Score) -> tuple[int, int] | None:

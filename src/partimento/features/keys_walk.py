@@ -49,8 +49,19 @@ def likeliest(evidence: FloatArray, change: float, fifth: float, enter: FloatArr
         reached = best - cost
         came_from[i] = source = reached.argmax(axis=1)
         best = reached[states, source] + evidence[i]
-    path = np.zeros(len(evidence), np.int64)
+    return traced(came_from, best)
+
+
+def traced(came_from: IndexArray, best: FloatArray) -> IndexArray:
+    """Return the states (int64[rows]) that lead to the best of the last ones (float64[k]), each from which it came.
+
+    `came_from` (int64[rows, k]) is the state before each; its first row says nothing.
+
+    >>> traced(np.array([[0, 0], [1, 0], [0, 0]]), np.array([1.0, 2.0])).tolist()
+    [1, 0, 1]
+    """
+    path = np.zeros(len(came_from), np.int64)
     path[-1] = best.argmax()
-    for i in range(len(evidence) - 1, 0, -1):
+    for i in range(len(path) - 1, 0, -1):
         path[i - 1] = came_from[i, path[i]]
     return path

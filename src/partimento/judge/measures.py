@@ -21,6 +21,7 @@ import numpy.typing as npt
 from partimento import features
 from partimento.score import Score
 from partimento.theory import MAJOR_SCALE
+from partimento.tokens.grid import to_steps
 
 FloatArray = npt.NDArray[np.float64]
 IndexArray = npt.NDArray[np.int64]
@@ -61,14 +62,9 @@ def steps_of(score: Score, drums: bool = False) -> StepNotes:
     [24]
     """
     mask = ~features.pitched(score) if drums else features.pitched(score)
-    tpq = score.ticks_per_quarter
-
-    def rounded(ticks: npt.ArrayLike) -> IndexArray:
-        return np.asarray((np.asarray(ticks, np.int64) * 2 * STEPS + tpq) // (2 * tpq))
-
-    onset = rounded(score.onset[mask])
-    end = np.maximum(rounded(score.offset[mask]), onset + 1)
-    bars = rounded(score.bar_starts)
+    onset, end, bars = (to_steps(ticks, score.ticks_per_quarter, STEPS)
+                        for ticks in (score.onset[mask], score.offset[mask], score.bar_starts))
+    end = np.maximum(end, onset + 1)
     bar = np.clip(np.searchsorted(bars[:-1], onset, side="right") - 1, 0, None)
     return StepNotes(onset, end, score.pitch[mask].astype(np.int64), score.track[mask].astype(np.int64), bar, bars)
 
@@ -190,8 +186,8 @@ def onset_entropy(score: Score) -> float | None:
     found = steps_of(score)
     if not len(found.onset):
         return None
-    both = np.unique(found.track * (int(found.onset.max()) + 1) + found.onset)
     width = int(found.onset.max()) + 1
+    both = np.unique(found.track * width + found.onset)
     gaps = np.diff(both)[np.diff(both // width) == 0]
     return entropy(np.unique(gaps, return_counts=True)[1]) if len(gaps) else None
 

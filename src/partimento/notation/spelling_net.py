@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib.resources import files
 
 import numpy as np
 import numpy.typing as npt
 
+from partimento.features.weights import shipped_weights
 from partimento.notation.spelling_view import Floats
 
 WEIGHTS = "spelling.safetensors"        # beside this module, with its ledger: float16 arrays, named in `chances`
@@ -19,10 +19,7 @@ Weights = dict[str, Floats]
 @cache
 def learnt() -> Weights:
     """Return the weights that come with the package, as float32 arrays by name."""
-    from safetensors.numpy import load
-
-    kept = load(files("partimento.notation").joinpath(WEIGHTS).read_bytes())
-    return {name: array.astype(np.float32) for name, array in kept.items()}
+    return shipped_weights("partimento.notation", WEIGHTS, np.float32)
 
 
 def chances(facts: Floats, weights: Weights) -> Floats:

@@ -53,6 +53,7 @@ from partimento.models.markov.sheet import (
     snapped,
     with_passing_voices,
 )
+from partimento.models.markov.taste import is_sharpened
 from partimento.models.markov.write import Drawing, Page, Weighing
 from partimento.request import Blanks, Request
 from partimento.sampling import draw, generator
@@ -217,7 +218,8 @@ class Markov(Model):
         why_not = self.can(around, blanks, request)
         if why_not is not None:
             raise ModelError(why_not)
-        sharpened = (request.temperature or 1.0) < 1 or (request.top_p or 1.0) < 1
+        temperature, top_p = request.temperature or 1.0, request.top_p or 1.0
+        sharpened = is_sharpened(temperature, top_p)
         apart = hands_apart(around, blanks) if sharpened else None
         page = Page(self.config.grid, apart.around if apart else around, apart.blanks if apart else blanks, request,
                     self._usual_roles())
@@ -226,7 +228,7 @@ class Markov(Model):
             key = self._key(page)
             if key is None and self.config.normalise:
                 key = self._keys()[draw([weight for _, weight in self._key_weights()], rng.random())]
-            pen = Drawing(rng, request.temperature or 1.0, request.top_p or 1.0)
+            pen = Drawing(rng, temperature, top_p)
             new = page.fill(self._stages, self._codes(), key, pen)
             new = hands_together(new, apart.back, around) if apart else new
             out.append(grooved(new, around, blanks) if sharpened else new)

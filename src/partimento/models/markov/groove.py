@@ -30,7 +30,7 @@ def grooved(new: Score, around: Score, blanks: Blanks) -> Score:
     bars = around.n_bars
     if bars < FEWEST or len(set(np.diff(starts).tolist())) > 1:
         return new
-    kept = set(np.unique(around.track[~blanks.rewritten(around)]).tolist())
+    kept = blanks.kept_tracks(around)
     length, rows = int(starts[1] - starts[0]), new.notes().astype(np.int64)
     for track, kind in enumerate(around.tracks):
         if not kind.is_drum or not _is_blank(track, around, blanks) or track in kept:

@@ -41,7 +41,7 @@ def hands_apart(around: Score, blanks: Blanks) -> Apart | None:
     >>> hands_apart(frame, Blanks.everything(frame)).back.tolist()
     [0, 0, 1]
     """
-    kept = set(np.unique(around.track[~blanks.rewritten(around)]).tolist())
+    kept = blanks.kept_tracks(around)
     own = {t: [region for region in blanks.regions if region.track == t] for t in blanks.tracks()}
     two = {t for t, regions in own.items() if is_piano(around.tracks[t]) and t not in kept
            and all(region.open == "all" for region in regions)}

@@ -23,7 +23,7 @@ from partimento.counting.mixture import (
     find_context,
 )
 from partimento.errors import ModelError
-from partimento.models.markov.taste import Taste
+from partimento.models.markov.taste import Taste, is_sharpened
 from partimento.sampling import draw, shape
 
 
@@ -130,7 +130,7 @@ class Line:
                 chances = chances * self._met(aheads[place], history)
             if not chances.sum() > 0:
                 raise ModelError("the pinned notes leave this line no way that the model can take")
-            if self.taste is not None and (temperature < 1 or top_p < 1):
+            if self.taste is not None and is_sharpened(temperature, top_p):
                 liked = chances * self.taste(place, history)
                 chances = liked if liked.sum() > 0 else chances
             symbol = self._choose(chances, place, rng.random(), temperature, top_p)

@@ -24,6 +24,15 @@ _BOWED, _BASSES, _BLOWN = range(40, 44), range(32, 40), range(56, 80)
 _VOICES = frozenset(("soprano", "alto", "tenor", "bass", "voice", "vocal", "melody"))
 
 
+def is_sharpened(temperature: float, top_p: float) -> bool:
+    """Whether a draw leaves out what is seldom.
+
+    >>> is_sharpened(1.0, 0.95), is_sharpened(1.0, 1.0)
+    (True, False)
+    """
+    return temperature < 1 or top_p < 1
+
+
 def plays_single_notes(track: Track) -> bool:
     """Whether a track plays one note at a time: winds, bowed strings, basses and named voices.
 
