@@ -12,19 +12,16 @@ from __future__ import annotations
 import argparse
 import collections
 import random
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import fuzzing
 import numpy as np
 
-from partimento.errors import ReadError
 from partimento.formats import abc_read, abc_write
 
 SLOW = 5.0
-SECONDS = 30.0
 LONGEST_BAR = 100                       # quarter notes
 SPLICES = (
     "|:", ":|", "::", "|1 ", "[2 ", "[V:2]", "\nV:1\n", "[M:3/8]", "[M:none]", "[K:Eb]", "\nK:", "(3", "(5:4:7", "{",
@@ -117,15 +114,8 @@ def mutations(random_numbers: random.Random, corpus: list[bytes]) -> Iterator[by
 
 def check(data: bytes) -> str:
     """What one input gave: ``tunes``, or the start of the ReadError; anything else that is raised is a fault."""
-    begun = time.monotonic()
-    try:
-        readings = abc_read.parse_all(data, max_notes=100_000)
-        result = "tunes"
-    except ReadError as error:
-        readings, result = [], str(error)[:24]
-        if "\n" in str(error):
-            raise AssertionError(f"an error of more than one line: {error}") from error
-    for reading in readings:
+    readings, told = fuzzing.read_or_told(lambda: abc_read.parse_all(data, max_notes=100_000))
+    for reading in readings or ():
         score = reading.score
         longest = max(np.diff(score.bar_starts), default=0) / score.ticks_per_quarter
         if len(score) > 2000 or score.n_bars > 2000 or longest > LONGEST_BAR:
@@ -135,33 +125,18 @@ def check(data: bytes) -> str:
         assert again.score == kept, "written and read back, it is not what ABC is said to keep"
         mended = set(again.repairs) - {"times finer than the clock rounded"}
         assert not mended, f"our own file had to be repaired: {mended}"
-    took = time.monotonic() - begun
-    assert took < SLOW, f"it took {took:.1f} s"
-    return result
+    return told[:24] or "tunes"
 
 
-def plain(seconds: float, seed: int, corpus: list[bytes]) -> collections.Counter[str]:
-    """Run mutated inputs through `check` for so long; what each gave, counted."""
-    found: collections.Counter[str] = collections.Counter()
-    stop = time.monotonic() + seconds
-    for data in mutations(random.Random(seed), corpus):
-        try:
-            found[check(data)] += 1
-        except Exception:
-            Path("fuzz_abc_fault.abc").write_bytes(data)
-            print("the input is in fuzz_abc_fault.abc", file=sys.stderr)
-            raise
-        if time.monotonic() > stop:
-            break
-    return found
+def run(seconds: float, seed: int, corpus: list[bytes]) -> collections.Counter[str]:
+    """Run damaged inputs through `check` for so long; what each gave, counted."""
+    return fuzzing.run(mutations(random.Random(seed), corpus), check, seconds, SLOW, "fuzz_abc_fault.abc")
 
 
 def main(argv: list[str]) -> list[dict[str, Any]]:
     """Return one row: the faults among the damaged inputs; a fault ends the run, so that it is looked at."""
-    found = plain(SECONDS, 0, [seed.encode() for seed in SEEDS])
-    return [{"name": "damaged ABC", "ours": 0, "peer": None, "ratio": None, "target": "<= 0 faults", "unit": "faults",
-             "n": found.total(), "note": f"inputs in {SECONDS:.0f} s; {found['tunes']:,} were music, written and read "
-                                         "back, the rest one clear error"}]
+    found = run(fuzzing.SECONDS, 0, [seed.encode() for seed in SEEDS])
+    return [fuzzing.fuzz_row("damaged ABC", found, found["tunes"], how=", written and read back")]
 
 
 def by_hand() -> None:
@@ -174,11 +149,7 @@ def by_hand() -> None:
     if given.music:
         tunes = [tune for path in sorted(given.music.rglob("*.abc")) for tune in abc_read.tunes(path.read_bytes())]
         corpus += sorted(tunes, key=len)[:50]
-    begun = time.monotonic()
-    found = plain(given.seconds, given.seed, corpus)
-    print(f"{found.total():,} inputs in {time.monotonic() - begun:.0f} s")
-    for name, count in found.most_common():
-        print(f"  {count:>9,}  {name}")
+    fuzzing.tell(run(given.seconds, given.seed, corpus), given.seconds)
 
 
 if __name__ == "__main__":

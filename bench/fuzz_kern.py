@@ -13,20 +13,19 @@ import argparse
 import collections
 import random
 import re
-import sys
-import time
 import zipfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from partimento.errors import ReadError
+import fuzzing
+
 from partimento.formats import kern_read, mscx_read
 from partimento.formats.reading import Reading
 
 SLOW = 5.0
-SECONDS = 30.0
 
 KERN = b"""!!!COM: Last, First
 !!!OTL: A piece
@@ -160,47 +159,22 @@ def _change_whole(numbers: random.Random, data: bytearray, pattern: re.Pattern[b
 
 def check(parse: Callable[..., Reading], data: bytes) -> str:
     """What one input gave: ``score``, or the start of the ReadError; anything else that is raised is a fault."""
-    begun = time.monotonic()
-    try:
-        score = parse(data, max_notes=100_000).score
-        result = "score"
-        assert score.n_bars >= 0, "the bars cannot be counted"
-    except ReadError as error:
-        result = str(error)[:40]
-        if "\n" in str(error):
-            raise AssertionError(f"an error of more than one line: {error}") from error
-    took = time.monotonic() - begun
-    assert took < SLOW, f"it took {took:.1f} s"
-    return result
+    reading, told = fuzzing.read_or_told(lambda: parse(data, max_notes=100_000))
+    assert reading is None or reading.score.n_bars >= 0, "the bars cannot be counted"
+    return told[:40] or "score"
 
 
 def run(kind: str, seconds: float, seed: int, more: list[bytes]) -> collections.Counter[str]:
     """Run damaged inputs of a kind for so long; what each gave, counted."""
     parse, corpus, splices = READERS[kind]
-    found: collections.Counter[str] = collections.Counter()
-    stop = time.monotonic() + seconds
-    for data in mutations(random.Random(seed), corpus + more, splices):
-        try:
-            found[check(parse, data)] += 1
-        except Exception:
-            place = Path(f"fuzz_{kind}_fault.bin")
-            place.write_bytes(data)
-            print(f"the input is in {place}", file=sys.stderr)
-            raise
-        if time.monotonic() > stop:
-            break
-    return found
+    inputs = mutations(random.Random(seed), corpus + more, splices)
+    return fuzzing.run(inputs, partial(check, parse), seconds, SLOW, f"fuzz_{kind}_fault.bin")
 
 
 def main(argv: list[str]) -> list[dict[str, Any]]:
     """Return a row for each reader: the faults among the damaged inputs that it was given."""
-    rows = []
-    for kind in READERS:
-        found = run(kind, SECONDS, 0, [])
-        rows.append({"name": f"damaged {kind} files", "ours": 0, "peer": None, "ratio": None, "target": "<= 0 faults",
-                     "unit": "faults", "n": found.total(),
-                     "note": f"inputs in {SECONDS:.0f} s; {found['score']:,} were music, the rest one clear error"})
-    return rows
+    found = {kind: run(kind, fuzzing.SECONDS, 0, []) for kind in READERS}
+    return [fuzzing.fuzz_row(f"damaged {kind} files", counts, counts["score"]) for kind, counts in found.items()]
 
 
 def by_hand() -> None:
@@ -217,10 +191,8 @@ def by_hand() -> None:
             suffixes = (".krn",) if kind == "kern" else (".mscx", ".mscz")
             files = sorted((p for p in given.music.rglob("*") if p.suffix in suffixes), key=lambda p: p.stat().st_size)
             more = [p.read_bytes() for p in files[:30]]
-        found = run(kind, given.seconds / len(kinds), given.seed, more)
-        print(f"{kind}: {found.total():,} inputs in {given.seconds / len(kinds):.0f} s")
-        for name, count in found.most_common(12):
-            print(f"  {count:>9,}  {name}")
+        seconds = given.seconds / len(kinds)
+        fuzzing.tell(run(kind, seconds, given.seed, more), seconds, f"{kind}: ")
 
 
 if __name__ == "__main__":

@@ -22,13 +22,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import fuzzing
+
 from partimento.errors import ReadError
 from partimento.formats import midi
 from partimento.formats.midi_fast import parse_fast
 from partimento.score import Controls, Key, Mark, Meter, Score, Tempo, Text, Track
 
 SLOW = 5.0
-SECONDS = 30.0
 SPLICES = (b"MTrk", b"MThd", b"\xff\x2f\0", b"\xff\x51\3", b"\xff\x58\4", b"\xff\x21\1", b"\xff\xff\xff\x7f", b"\xf0",
            b"\xf7", b"\x90\x40\0", b"\x80\x40\x40", b"\xc9", b"\0\0\0\0", b"\xff\x20\1\3", b"\xff\3\0", b"\xff\xff")
 
@@ -75,39 +76,19 @@ def mutations(random_numbers: random.Random, corpus: list[bytes]) -> Iterator[by
 
 def check(data: bytes) -> str:
     """What one input gave: ``score``, or the start of the ReadError; anything else that is raised is a fault."""
-    begun = time.monotonic()
-    try:
-        reading = midi.parse(data, max_notes=100_000)
-        result = "score"
-    except ReadError as error:
-        result = str(error)[:24]
-        if "\n" in str(error):
-            raise AssertionError(f"an error of more than one line: {error}") from error
-    else:
+    reading, told = fuzzing.read_or_told(lambda: midi.parse(data, max_notes=100_000))
+    if reading is not None:
         kept = midi.keep(reading.score)
         assert kept == reading.score, "what was read is not what a MIDI file keeps"
         again = midi.parse(midi.dumps(reading.score))
         assert again.score == reading.score, "written and read back, it is another piece"
         assert not again.repairs, f"our own file had to be repaired: {again.repairs}"
-    took = time.monotonic() - begun
-    assert took < SLOW, f"it took {took:.1f} s"
-    return result
+    return told[:24] or "score"
 
 
 def plain(seconds: float, seed: int, corpus: list[bytes]) -> collections.Counter[str]:
-    """Run mutated inputs through `check` for so long; what each gave, counted."""
-    found: collections.Counter[str] = collections.Counter()
-    stop = time.monotonic() + seconds
-    for data in mutations(random.Random(seed), corpus):
-        try:
-            found[check(data)] += 1
-        except Exception:
-            Path("fuzz_midi_fault.mid").write_bytes(data)
-            print("the input is in fuzz_midi_fault.mid", file=sys.stderr)
-            raise
-        if time.monotonic() > stop:
-            return found
-    return found
+    """Run damaged inputs through `check` for so long; what each gave, counted."""
+    return fuzzing.run(mutations(random.Random(seed), corpus), check, seconds, SLOW, "fuzz_midi_fault.mid")
 
 
 def guided(seconds: float, seed: int, corpus: list[bytes]) -> None:
@@ -177,16 +158,10 @@ def native(read: str, seconds: float, seed: int, corpus: list[bytes]) -> collect
 
 def main(argv: list[str]) -> list[dict[str, Any]]:
     """Return a row for each reader: the faults among the damaged inputs that it was given."""
-    careful, quick = plain(SECONDS, 0, seeds()), native("guarded", SECONDS, 0, seeds())
+    careful, quick = plain(fuzzing.SECONDS, 0, seeds()), native("guarded", fuzzing.SECONDS, 0, seeds())
     faults = quick.total() - quick["read"] - quick["ReadError"]
-    return [row("damaged MIDI, careful reader", careful, 0), row("damaged MIDI, quick reader", quick, faults)]
-
-
-def row(name: str, found: collections.Counter[str], faults: int) -> dict[str, Any]:
-    """Return the row of one reader; a fault of the careful one ends the run, so that it is looked at."""
-    sound = found["score"] + found["read"]
-    return {"name": name, "ours": faults, "peer": None, "ratio": None, "target": "<= 0 faults", "unit": "faults",
-            "n": found.total(), "note": f"inputs in {SECONDS:.0f} s; {sound:,} were music, the rest one clear error"}
+    return [fuzzing.fuzz_row("damaged MIDI, careful reader", careful, careful["score"]),
+            fuzzing.fuzz_row("damaged MIDI, quick reader", quick, quick["read"], faults)]
 
 
 def by_hand() -> None:
@@ -201,7 +176,6 @@ def by_hand() -> None:
     if given.music:
         files = sorted((p for p in given.music.rglob("*.mid")), key=lambda p: (p.stat().st_size, os.fspath(p)))
         corpus += [p.read_bytes() for p in files[:50]]
-    begun = time.monotonic()
     if given.native:
         found = native(given.native, given.seconds, given.seed, corpus)
     else:
@@ -213,9 +187,7 @@ def by_hand() -> None:
                 if given.engine == "atheris":
                     raise
         found = plain(given.seconds, given.seed, corpus)
-    print(f"{sum(found.values()):,} inputs in {time.monotonic() - begun:.0f} s")
-    for name, count in found.most_common():
-        print(f"  {count:>9,}  {name}")
+    fuzzing.tell(found, given.seconds)
 
 
 if __name__ == "__main__":

@@ -15,18 +15,16 @@ import io
 import os
 import random
 import re
-import sys
-import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from partimento.errors import ReadError
+import fuzzing
+
 from partimento.formats import musicxml_read, zipped
 
 SLOW = 2.0
-SECONDS = 30.0
 MEMORY = 3 << 30
 WORDS = ("", "0", "-1", "1", "3", "4", "7", "8", "16", "99", "480", "65536", "-99999", "1e9", "nan", "1/0", "0.5", "2.",
          "²", "1" * 40, "9" * 25, "yes", "no", "start", "stop", "C", "H", "P1", "begin", "none", "Allegro",
@@ -137,38 +135,18 @@ def _damaged(dice: random.Random, data: bytes, corpus: list[bytes], choice: int)
 
 def check(data: bytes) -> str:
     """What one input gave: ``score``, or the start of the ReadError; anything else that is raised is a fault."""
-    begun = time.monotonic()
-    try:
-        reading = musicxml_read.parse(data, max_notes=100_000)
-        result = "score"
-    except ReadError as error:
-        result = str(error)[:40]
-        if "\n" in str(error) or len(str(error)) > 500:
-            raise AssertionError(f"an error of more than one line: {error}") from error
-    else:
+    reading, told = fuzzing.read_or_told(lambda: musicxml_read.parse(data, max_notes=100_000))
+    if reading is not None:
         score = reading.score
         assert len(score.bar_starts) > score.n_bars - 1, "bars that cannot be counted"
         assert score.content_hash, "a Score that has no hash"
         assert all(count > 0 for count in reading.repairs.values()), "a repair that was not made"
-    took = time.monotonic() - begun
-    assert took < SLOW, f"it took {took:.1f} s"
-    return result
+    return told[:40] or "score"
 
 
 def run(seconds: float, seed: int, corpus: list[bytes]) -> collections.Counter[str]:
-    """Run mutated inputs through `check` for so long; what each gave, counted."""
-    found: collections.Counter[str] = collections.Counter()
-    stop = time.monotonic() + seconds
-    for data in mutations(random.Random(seed), corpus):
-        try:
-            found[check(data)] += 1
-        except Exception:
-            Path("fuzz_musicxml_fault.xml").write_bytes(data)
-            print("the input is in fuzz_musicxml_fault.xml", file=sys.stderr)
-            raise
-        if time.monotonic() > stop:
-            break
-    return found
+    """Run damaged inputs through `check` for so long; what each gave, counted."""
+    return fuzzing.run(mutations(random.Random(seed), corpus), check, seconds, SLOW, "fuzz_musicxml_fault.xml")
 
 
 def limit_memory() -> None:
@@ -182,10 +160,8 @@ def limit_memory() -> None:
 
 def main(argv: list[str]) -> list[dict[str, Any]]:
     """Return the row of the reader: the faults among the damaged inputs; a fault ends the run, so that it is seen."""
-    found = run(SECONDS, 0, seeds())
-    note = f"inputs in {SECONDS:.0f} s; {found['score']:,} were music, the rest one clear error"
-    return [{"name": "damaged MusicXML", "ours": 0, "peer": None, "ratio": None, "target": "<= 0 faults",
-             "unit": "faults", "n": found.total(), "note": note}]
+    found = run(fuzzing.SECONDS, 0, seeds())
+    return [fuzzing.fuzz_row("damaged MusicXML", found, found["score"])]
 
 
 def by_hand() -> None:
@@ -199,11 +175,7 @@ def by_hand() -> None:
         files = sorted((p for p in given.music.rglob("*.mxl")), key=lambda p: (p.stat().st_size, os.fspath(p)))
         corpus += [zipped.score_in(p.read_bytes(), musicxml_read.SUFFIXES) for p in files[:20]]
     limit_memory()
-    begun = time.monotonic()
-    found = run(given.seconds, given.seed, corpus)
-    print(f"{found.total():,} inputs in {time.monotonic() - begun:.0f} s")
-    for name, count in found.most_common():
-        print(f"  {count:>9,}  {name}")
+    fuzzing.tell(run(given.seconds, given.seed, corpus), given.seconds)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import random
 from collections.abc import Callable
 from itertools import islice
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bench_modules import bench
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,11 +17,7 @@ from partimento import formats
 from partimento.formats import abc_read, abc_write
 from partimento.score import Chord, Key, Mark, Meter, Score, Tempo, Text, Track
 
-spec = importlib.util.spec_from_file_location("fuzz_abc", Path(__file__).parents[2] / "bench" / "fuzz_abc.py")
-assert spec is not None
-assert spec.loader is not None
-fuzz = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(fuzz)
+fuzz = bench("fuzz_abc")
 
 
 def written(body: str, head: str = "M:4/4\nL:1/4\nK:C\n") -> str:

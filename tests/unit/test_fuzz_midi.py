@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 import random
 from itertools import islice
-from pathlib import Path
 
 import pytest
+from bench_modules import bench
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-spec = importlib.util.spec_from_file_location("fuzz_midi", Path(__file__).parents[2] / "bench" / "fuzz_midi.py")
-assert spec is not None
-assert spec.loader is not None
-fuzz = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(fuzz)
+fuzz = bench("fuzz_midi")
 
 HEAD = b"MThd\0\0\0\6\0\1\0\1\0\x60MTrk"
 

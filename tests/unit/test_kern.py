@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import random
 from itertools import islice
-from pathlib import Path
 
 import pytest
+from bench_modules import bench
 from hypothesis import given
 from hypothesis import strategies as st
+from readings import marks, rows
 
 from partimento.errors import ReadError
 from partimento.formats import kern_read
@@ -18,11 +18,7 @@ from partimento.formats.kern_token import Tokens
 from partimento.notation.play import order_of_bars
 from partimento.score import Key, Mark, Meter, Score, Text, Track
 
-spec = importlib.util.spec_from_file_location("fuzz_kern", Path(__file__).parents[2] / "bench" / "fuzz_kern.py")
-assert spec is not None
-assert spec.loader is not None
-fuzz = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(fuzz)
+fuzz = bench("fuzz_kern")
 
 
 def kern(*lines: str) -> bytes:
@@ -34,17 +30,6 @@ def read(*lines: str) -> Score:
     reading = kern_read.parse(kern(*lines))
     assert not reading.repairs, reading.repairs
     return reading.score
-
-
-def rows(score: Score) -> list[tuple[float, float, int]]:
-    """Onset, duration in quarter notes and pitch of every note."""
-    clock = score.ticks_per_quarter
-    return [(int(o) / clock, int(d) / clock, int(p))
-            for o, d, p in zip(score.onset, score.duration, score.pitch, strict=True)]
-
-
-def marks(score: Score, kind: str = "repeat") -> list[tuple[float, str]]:
-    return [(mark.tick / score.ticks_per_quarter, mark.text) for mark in score.marks if mark.kind == kind]
 
 
 def test_pitches_and_spellings():

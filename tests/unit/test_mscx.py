@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import random
 import zipfile
 from itertools import islice
-from pathlib import Path
 
 import pytest
+from bench_modules import bench
 from hypothesis import given
 from hypothesis import strategies as st
+from readings import marks, rows
 
 from partimento.errors import ReadError
 from partimento.formats import mscx_read
 from partimento.notation.play import order_of_bars
 from partimento.score import Key, Meter, Score, Track
 
-spec = importlib.util.spec_from_file_location("fuzz_mscx", Path(__file__).parents[2] / "bench" / "fuzz_kern.py")
-assert spec is not None
-assert spec.loader is not None
-fuzz = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(fuzz)
+fuzz = bench("fuzz_kern")
 
 FOUR = "<TimeSig><sigN>4</sigN><sigD>4</sigD></TimeSig>"
 
@@ -75,16 +71,6 @@ def read(*inside: str, version: str = "3.01") -> Score:
     reading = mscx_read.parse(page(*inside, version=version))
     assert not reading.repairs, reading.repairs
     return reading.score
-
-
-def rows(score: Score) -> list[tuple[float, float, int]]:
-    clock = score.ticks_per_quarter
-    return [(int(o) / clock, int(d) / clock, int(p))
-            for o, d, p in zip(score.onset, score.duration, score.pitch, strict=True)]
-
-
-def marks(score: Score, kind: str = "repeat") -> list[tuple[float, str]]:
-    return [(mark.tick / score.ticks_per_quarter, mark.text) for mark in score.marks if mark.kind == kind]
 
 
 def melody(*bars: str) -> Score:

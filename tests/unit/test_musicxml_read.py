@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import random
 import zipfile
 from itertools import islice
-from pathlib import Path
 
 import numpy as np
 import pytest
+from bench_modules import bench
 from musicxml_pages import ATTRIBUTES, FOUR, WHOLE, direction, listed, marks, midi, n, page, read, rows
 
 from partimento.errors import ReadError
@@ -369,12 +368,7 @@ def test_parts_that_nobody_listed_are_read_and_listed_ones_without_music_stay():
 
 
 def test_any_damage_gives_a_score_or_one_sentence():
-    spec = importlib.util.spec_from_file_location("fuzz_musicxml",
-                                                  Path(__file__).parents[2] / "bench" / "fuzz_musicxml.py")
-    assert spec is not None
-    assert spec.loader is not None
-    fuzz = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(fuzz)
+    fuzz = bench("fuzz_musicxml")
     found = {fuzz.check(data)[:5] for data in islice(fuzz.mutations(random.Random(0), fuzz.seeds()), 400)}
     assert {"score", "a zip", "a fil"} <= found
 
