@@ -2,8 +2,10 @@
 
 ``partimento.json`` holds the format number, the family, its config, what it learnt besides arrays, the record of
 its training, and the name, dtype and shape of every array. ``arrays.safetensors`` holds the arrays,
-``ledger.jsonl`` the ledger (see ``partimento.data.ledger``). Names are sorted and dates fixed, so equal models
-give equal bytes with one build of zlib; the sha256 of the file is its identity.
+``ledger.jsonl`` the ledger (see ``partimento.data.ledger``). Where it has them, ``originality.index`` is the index of
+the music that taught it, stored as it is so that it can be mapped into memory where it lies, and ``registries/``
+holds the registries of what had opted out. Names are sorted and dates fixed, so equal models give equal bytes with
+one build of zlib; the sha256 of the file is its identity.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import json
 import math
 import os
 import re
+import struct
 import sys
 import zipfile
 from collections.abc import Iterable, Mapping
@@ -33,12 +36,16 @@ from partimento.settings import config_from_json, config_to_json
 
 FORMAT = 1
 SUFFIX = ".partimento"
-HEAD, ARRAYS, LEDGER = "partimento.json", "arrays.safetensors", "ledger.jsonl"
-MEMBERS = (HEAD, ARRAYS, LEDGER)
-MAX_BYTES = {HEAD: 64 << 20, ARRAYS: 16 << 30, LEDGER: 1 << 30}
+HEAD, ARRAYS, LEDGER, INDEX = "partimento.json", "arrays.safetensors", "ledger.jsonl", "originality.index"
+REGISTRIES = "registries/"
+MAX_BYTES = {HEAD: 64 << 20, ARRAYS: 16 << 30, LEDGER: 1 << 30, INDEX: 64 << 30, REGISTRIES: 1 << 30}
+ALIGNED = 64                        # bytes: the index begins at a multiple of it
 MAX_RATIO = 250                     # of a member over 64 MiB: real weights do not shrink so far
 SAFE_BYTES = 64 << 20
 
+_LOCAL = struct.Struct("<4s22xHH")    # the head of a member of a zip: lengths of its name and of what is added to it
+_EXTRA = struct.Struct("<HH")       # what is added: its kind, its length
+_PADDING = 0xD935                   # a kind that readers of zips skip: bytes that align what follows
 # What a damaged or foreign file can make the standard readers raise.
 _ZIP_ERRORS = (zipfile.BadZipFile, OSError, EOFError, ValueError, NotImplementedError, RuntimeError, MemoryError)
 
@@ -60,13 +67,40 @@ class Loaded(NamedTuple):
             except (PartimentoError, UnicodeError) as error:
                 raise CheckpointError(f"the ledger of a checkpoint must be readable; {error}") from None
 
+    def index_place(self) -> tuple[int, int] | None:
+        """Where in the file the index of originality lies: the byte it begins at and how many; None without one."""
+        with _open(self.path) as archive:
+            if INDEX not in archive.namelist():
+                return None
+            info = archive.getinfo(INDEX)
+        with open(self.path, "rb") as file:
+            file.seek(info.header_offset)
+            head = file.read(_LOCAL.size)
+        if len(head) < _LOCAL.size or info.compress_type != zipfile.ZIP_STORED:
+            raise CheckpointError(f"a checkpoint must be whole; {INDEX} in {self.path} is damaged: train it again")
+        _, name, extra = _LOCAL.unpack(head)
+        return info.header_offset + _LOCAL.size + name + extra, info.file_size
+
+    def registries(self) -> list[bytes]:
+        """The registries of what had opted out of the training, each as its bytes, read now."""
+        with _open(self.path) as archive:
+            return [_member(archive, name, self.path) for name in sorted(archive.namelist())
+                    if name.startswith(REGISTRIES)]
+
+    def ledger_hash(self) -> str:
+        """The sha256 (hex) of the ledger inside the file; empty where it has none."""
+        with _open(self.path) as archive:
+            data = _member(archive, LEDGER, self.path) if LEDGER in archive.namelist() else b""
+        return hashlib.sha256(data).hexdigest() if data else ""
+
 
 def save(model: Model, path: str | os.PathLike[str], *, record: Mapping[str, Any] | None = None,
-         ledger_lines: Iterable[str] = ()) -> str:
+         ledger_lines: Iterable[str] = (), index: bytes | None = None, registries: Iterable[bytes] = ()) -> str:
     """Write a fitted model to one file and return its sha256 (hex).
 
     `record` is whatever JSON-ready is to be known of the training; `ledger_lines` as ``Corpus.ledger_lines()`` gives
-    them. WriteError where the file cannot be written, ModelError where the model cannot be saved; either way nothing
+    them; `index` as ``partimento.fingerprint`` builds it and `registries` as they were given to the training.
+    WriteError where the file cannot be written, ModelError where the model cannot be saved; either way nothing
     half-written is left.
 
     >>> import tempfile
@@ -90,7 +124,9 @@ def save(model: Model, path: str | os.PathLike[str], *, record: Mapping[str, Any
         raise ModelError(f"what a model learnt must be JSON-ready values and arrays; this {model.family} model's is "
                          f"not ({error})") from None
     lines = "".join(f"{line}\n" for line in ledger_lines)
-    data = _zip({HEAD: text.encode(), ARRAYS: _pack(arrays, model.family), LEDGER: lines.encode()})
+    members = {HEAD: text.encode(), ARRAYS: _pack(arrays, model.family), LEDGER: lines.encode()}
+    members |= {f"{REGISTRIES}{k:04}.registry": one for k, one in enumerate(registries, 1)}
+    data = _zip(members | ({INDEX: index} if index is not None else {}))
     write_bytes(path, data, parents=True)
     return hashlib.sha256(data).hexdigest()
 
@@ -184,6 +220,10 @@ def _zip(members: Mapping[str, bytes]) -> bytes:
             info = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
             info.create_system, info.external_attr = 3, 0o644 << 16
             info.compress_type = zipfile.ZIP_DEFLATED
+            if name == INDEX:
+                info.compress_type = zipfile.ZIP_STORED
+                gap = -(out.tell() + _LOCAL.size + len(name) + _EXTRA.size) % ALIGNED
+                info.extra = _EXTRA.pack(_PADDING, gap) + bytes(gap)
             archive.writestr(info, members[name], compresslevel=6)
     return out.getvalue()
 
@@ -208,9 +248,9 @@ def _open(place: Path) -> zipfile.ZipFile:
 
 
 def _check_size(info: zipfile.ZipInfo, place: Path) -> None:
-    limit = MAX_BYTES.get(info.filename, 0)
+    limit = MAX_BYTES.get(REGISTRIES if info.filename.startswith(REGISTRIES) else info.filename)
     swollen = info.file_size > SAFE_BYTES and info.file_size > MAX_RATIO * info.compress_size
-    if info.filename in MEMBERS and (info.file_size > limit or swollen):
+    if limit is not None and (info.file_size > limit or swollen):
         raise CheckpointError(f"a checkpoint must unpack to a sane size; {info.filename} in {place} says that "
                               f"{info.compress_size:,} bytes become {info.file_size:,}")
 

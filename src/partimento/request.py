@@ -22,6 +22,7 @@ from partimento.score import BoolArray, Score
 
 VERBS = ("compose", "continue", "infill", "harmonize", "vary")
 OPEN = ("all", "pitch")
+ORIGINALITY = ("strict", "normal", "off")
 MAX_BARS_ASKED = 10_000
 MAX_COUNT = 1_000
 MAX_UNPACKED = 1 << 30      # bytes of a packed Score: a damaged one may claim any size
@@ -90,7 +91,8 @@ class Request:
     `strength` (vary) is the share of notes let go, 0–1; `loop` makes a piece that repeats without a seam; `stream`
     takes the first attempt bar by bar as it is made, unranked.
     `temperature` (0.01–100) and `top_p` (0.001–1) shape the draw (left open: what suits the family). `index` says
-    which of several candidates of one `seed` this is, `tries` how many attempts the best is taken of. `model` and
+    which of several candidates of one `seed` this is, `tries` how many attempts the best is taken of; `originality`
+    (``strict``, ``normal``, ``off``) what of the music that taught the model is borrowed too much. `model` and
     `model_hash` (sha256 of its checkpoint) name what composed; `input` is the piece worked on (`pack_score`).
     RequestError where a field cannot be.
 
@@ -117,6 +119,7 @@ class Request:
     seed: int = 0
     index: int = 0
     tries: int | None = None
+    originality: str = "normal"
     model: str | None = None
     model_hash: str | None = None
     input: str | None = None
@@ -143,6 +146,8 @@ class Request:
             raise RequestError(nearest(self.verb, VERBS, "verb"))
         if self.open not in OPEN:
             raise RequestError(nearest(self.open, OPEN, "kind of opening"))
+        if self.originality not in ORIGINALITY:
+            raise RequestError(nearest(self.originality, ORIGINALITY, "strength of originality"))
         if self.meter is not None:
             theory.parse_meter(self.meter)
         if self.key is not None:
@@ -245,7 +250,9 @@ class Result:
 
     `rows` are the receipt; `new` (bool[n]) marks the notes that were written now, `regions` where they were to be;
     `notes` are sentences worth telling; `retries` counts attempts after the first that were needed, `moved` the notes
-    moved to hold the key or the chords; `platform` names what the same bytes can be expected on.
+    moved to hold the key or the chords; `platform` names what the same bytes can be expected on. `originality` says
+    how the new notes lie beside the music that taught the model, `maker` what is known of the model (its checkpoint,
+    what taught it, licences), both JSON-ready, and empty where nothing is known.
     """
 
     score: Score
@@ -257,6 +264,8 @@ class Result:
     retries: int = 0
     moved: int = 0
     platform: str = ""
+    originality: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    maker: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def _repr_html_(self) -> str | None:
         return self.score._repr_html_()

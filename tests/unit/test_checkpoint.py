@@ -335,3 +335,18 @@ def test_any_bytes_are_refused(tmp_path_factory: pytest.TempPathFactory, data: b
     path.write_bytes(buffer.getvalue())
     with pytest.raises(PartimentoError):
         checkpoint.load(path)
+
+
+def test_an_index_lies_as_it_is_and_aligned_and_registries_come_back(tmp_path):
+    index, registries = bytes(range(256)) * 9, [b"one", b"two" * 50]
+    checkpoint.save(table(), tmp_path / "t.partimento", record={"pieces": 3}, index=index, registries=registries)
+    loaded = checkpoint.load(tmp_path / "t.partimento")
+    begin, size = loaded.index_place()
+    assert (begin % checkpoint.ALIGNED, size) == (0, len(index))
+    assert loaded.path.read_bytes()[begin:begin + size] == index
+    assert loaded.registries() == registries
+    with zipfile.ZipFile(loaded.path) as archive:
+        assert archive.testzip() is None
+    checkpoint.save(table(), tmp_path / "u.partimento")
+    other = checkpoint.load(tmp_path / "u.partimento")
+    assert (other.index_place(), other.registries(), other.ledger_hash()) == (None, [], "")
