@@ -15,6 +15,7 @@ from partimento.data.ledger import KINDS, Entry
 from partimento.data.near import Pair, check_near, find_pairs, joined_pieces, without_copies, without_near
 from partimento.data.reading import File
 from partimento.errors import PartimentoError, ReadError, RequestError
+from partimento.fingerprint.registry import Registry
 from partimento.formats import kind_of
 from partimento.formats.files import write_bytes
 from partimento.formats.reading import DEFAULT_MAX_NOTES
@@ -55,13 +56,16 @@ class Pieces(Sequence[Piece]):
     def _piece(self, entry: Entry) -> Piece:
         return Piece(self._scores.get(entry.sha256), entry.file, entry.sha256, entry.licence, entry.style)
 
+NO_REGISTRY = Registry()
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Corpus:
     """A folder of music, read: `train` and `valid` pieces, and one ledger `entries` row for every music file.
 
     `others` counts, by suffix, the files that were left alone because they are no music. `notices` are sentences worth
-    telling: what a rights sheet contradicts, what an opt-out list left out. `alike` are the near duplicates found.
+    telling: what a rights sheet contradicts, what an opt-out list left out. `alike` are the near duplicates found,
+    `registry` is that of the opt-out list.
     """
 
     root: Path
@@ -73,6 +77,7 @@ class Corpus:
     valid_share: float
     notices: tuple[str, ...] = ()
     alike: tuple[Pair, ...] = ()
+    registry: Registry = NO_REGISTRY
 
     @property
     def fingerprint(self) -> str:
@@ -219,7 +224,7 @@ def load(path: str | os.PathLike[str], *, valid_share: float = 0.1, seed: int = 
         entries, said = rights.rule(entries, sheet, licence)
         notices += said
     if opted is not None:
-        entries, said = optout.apply(entries, read.files, read.melodies, opted)
+        entries, said = optout.apply(entries, read.files, read.melodies, opted, progress)
         notices += said
     entries = without_copies(entries, read.files)
     pieces = _pieces(entries, group)
@@ -233,7 +238,7 @@ def load(path: str | os.PathLike[str], *, valid_share: float = 0.1, seed: int = 
     train, valid = (Pieces([entry for entry in entries if entry.used == side], read.scores)
                     for side in ("train", "valid"))
     corpus = Corpus(found.root, tuple(entries), train, valid, found.others, seed, valid_share, tuple(notices),
-                    tuple(alike))
+                    tuple(alike), opted.registry if opted is not None else Registry())
     if not corpus.train:
         raise ReadError(_nothing(path, corpus))
     return corpus

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 
@@ -37,15 +39,40 @@ def melody_lines(score: Score) -> tuple[list[Symbols], int]:
     >>> lines[0].tolist(), melodies
     ([127, 128], 1)
     """
+    lines = placed_lines(score)
+    return [line.symbols for line in lines], sum(line.melody for line in lines) or min(1, len(lines))
+
+
+class PlacedLine(NamedTuple):
+    """One line of a Score as `melody_lines` gives it, with where it stands.
+
+    `symbols` are its steps (uint8[n]); `begin` (int64[n + 1]) is the tick of each note and `pitch` (int64[n + 1]) its
+    pitch. `melody` says that it may be the melody, `whole` that it is of all tracks together.
+    """
+
+    symbols: Symbols
+    begin: Ints
+    pitch: Ints
+    melody: bool
+    whole: bool
+
+
+def placed_lines(score: Score) -> list[PlacedLine]:
+    """The lines of `melody_lines`, each with the ticks and the pitches of its notes.
+
+    >>> tune = Score(onset=[0, 480, 960], duration=[480] * 3, pitch=[60, 62, 64], velocity=[80] * 3, track=[0] * 3)
+    >>> placed_lines(tune)[0].begin.tolist()
+    [0, 480, 960]
+    """
     keep = _sounding(score, drums=False)
     onset, pitch = score.onset[keep].astype(np.int64), score.pitch[keep].astype(np.int64)
     if not len(onset):
-        return [], 0
+        return []
     offset, track = onset + score.duration[keep], score.track[keep].astype(np.int64)
-    highest, others = [np.arange(len(onset))], []
     labels = [track]
     if score.staff is not None:
         labels.append(track * 64 + np.clip(score.staff[keep], 0, 63))
+    highest, others = [np.arange(len(onset))], []
     for label in labels:
         order = np.argsort(label, kind="stable")
         parts = np.split(order, np.flatnonzero(np.diff(label[order])) + 1)
@@ -56,15 +83,15 @@ def melody_lines(score: Score) -> tuple[list[Symbols], int]:
             highest.append(first)
             others += [part for part in parts if part is not first]
     usual = usual_gaps(onset)
-    lines: dict[bytes, Symbols] = {}
-    melodies = 0
+    found: dict[bytes, PlacedLine] = {}
     for i, part in enumerate(highest + others):
         notes = onset[part], offset[part], pitch[part]
-        for line in (_steps(*_tops(*notes, FINE * usual[part])), _steps(*_plain(*notes, COARSE * usual[part]))):
-            if len(line):
-                lines.setdefault(line.tobytes(), line)
-        melodies = len(lines) if i < len(highest) else melodies
-    return list(lines.values()), melodies or min(1, len(lines))
+        for top, begin in (_tops(*notes, FINE * usual[part]), _plain(*notes, COARSE * usual[part])):
+            new = np.flatnonzero(np.diff(top, prepend=-1))
+            line = PlacedLine(_steps(top[new], begin[new]), begin[new], top[new], i < len(highest), not i)
+            if len(line.symbols):
+                found.setdefault(line.symbols.tobytes(), line)
+    return list(found.values())
 
 
 def drum_lines(score: Score) -> list[Symbols]:
@@ -151,9 +178,7 @@ def _plain(onset: Ints, offset: Ints, pitch: Ints, together: npt.NDArray[np.floa
 
 
 def _steps(top: Ints, begin: Ints) -> Symbols:
-    """The steps of a line, as `melody_lines` says."""
-    new = np.flatnonzero(np.diff(top, prepend=-1))
-    top, begin = top[new], begin[new]
+    """The steps of a line without repeated pitches, as `melody_lines` says."""
     step = np.clip(np.diff(top), -WIDEST, WIDEST)
     return (RATIOS * (step + WIDEST) + _ratios(np.diff(begin))).astype(np.uint8)
 
