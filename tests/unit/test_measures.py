@@ -6,7 +6,9 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +18,7 @@ from partimento import formats
 from partimento.errors import RequestError
 from partimento.judge import distances
 from partimento.judge.measures import MEASURES, entropy, steps_of, tonal_centroids
-from partimento.score import Score, Track
+from partimento.score import Meter, Score, Track
 
 DRUMS = Track("drums", 0, True)
 
@@ -61,7 +63,8 @@ def test_by_hand(name: str, rows: list[tuple[int, int, int, int]], tracks: tuple
 
 
 def test_every_measure_is_worked_by_hand_and_none_measures_nothing() -> None:
-    assert {name for name, *_ in BY_HAND} == set(MEASURES)
+    by_hand_elsewhere = {"structure_short", "structure_mid", "structure_long"}          # test_structure.py
+    assert {name for name, *_ in BY_HAND} | by_hand_elsewhere == set(MEASURES)
     for row in MEASURES.values():
         assert row.measure(Score()) is None, row.name
         assert row.meaning
@@ -101,6 +104,79 @@ def test_steps_round_and_last() -> None:
     assert entropy([0, 5]) == 0.0
 
 
+# --- against a roll, cell by cell ----------------------------------------------------------------------------------
+
+
+def band(seed: int) -> Score:
+    """Three tracks of anything, one of them drums, in bars of 3 and 4 quarters; onsets anywhere."""
+    rng = np.random.default_rng(seed)
+    count = 90
+    onset = np.sort(rng.integers(0, 480 * 26, count))
+    onset[rng.random(count) < .6] //= 120
+    onset[onset < 480 * 26 // 120] *= 120
+    return Score(onset=onset, duration=rng.choice([20, 60, 120, 240, 480, 700], count),
+                 pitch=rng.integers(40, 80, count), velocity=np.full(count, 80), track=rng.integers(0, 3, count),
+                 end=480 * 28,
+                 meters=(Meter(0, 4, 4), Meter(480 * 16, 3, 4)), tracks=(Track("a"), Track("b"), DRUMS))
+
+
+def by_cells(score: Score) -> dict[str, float]:
+    """The measures as their papers put them, from lists of notes and a roll of 24 steps a quarter."""
+    lines = [round(tick / 20) for tick in score.bar_starts.tolist()]
+    notes = [(round(o / 20 + 1e-9), max(round((o + d) / 20 + 1e-9), round(o / 20 + 1e-9) + 1), p, t)
+             for o, d, p, _, t in score.notes()[:, [0, 1, 2, 3, 4]].tolist()]
+    tones, beats = [n for n in notes if n[3] < 2], [n for n in notes if n[3] == 2]
+    bars = list(pairwise(lines))
+    used, silent = [], {0: 0, 1: 0, 2: 0}
+    for track in (0, 1, 2):
+        for low, high in bars:
+            sounding = {p % 12 for o, e, p, t in notes if t == track and o < high and e > low}
+            if not sounding:
+                silent[track] += 1
+            elif track < 2:
+                used.append(len(sounding))
+
+    def bits(items: list[int]) -> float:
+        share = np.array(list(Counter(items).values())) / len(items)
+        return float(-(share * np.log2(share)).sum())
+
+    gaps = [b - a for track in (0, 1) for a, b in pairwise(sorted({o for o, _, _, t in tones if t == track}))]
+    width = max(b - a for a, b in bars)
+    grooves = [{o - low for o, *_ in notes if low <= o < high} for low, high in bars]
+    alike = [1 - len(a ^ b) / width for a, b in combinations(grooves, 2)]
+    near = [1 - len(a ^ b) / width for a, b in pairwise(grooves)]
+    kept = [bits([p % 12 for o, _, p, _ in tones if low <= o < high]) for low, high in bars
+            if any(low <= o < high for o, *_ in tones)]
+    apart = []
+    for beat in range(0, lines[-1], 24):
+        centres = []
+        for track in (0, 1):
+            weight = np.zeros(12)
+            for o, e, p, t in tones:
+                weight[p % 12] += max(0, min(e, beat + 24) - max(o, beat)) * (t == track)
+            if weight.any():
+                angle = np.arange(12) * np.pi
+                circles = [(1, 7 / 6), (1, 3 / 2), (.5, 2 / 3)]
+                share = weight / weight.sum()
+                centres.append(np.array([radius * (share @ wave(turn * angle)) for radius, turn in circles
+                                         for wave in (np.sin, np.cos)]))
+        if len(centres) == 2:
+            apart.append(float(np.linalg.norm(centres[0] - centres[1])))
+    return {"used_pitch_classes": float(np.mean(used)), "empty_bars": sum(silent.values()) / (3 * len(bars)),
+            "qualified_notes": float(np.mean([e - o >= 3 for o, e, *_ in tones])), "onset_entropy": bits(gaps),
+            "grooving_similarity": float(np.mean(alike)), "groove_consistency": float(np.mean(near)),
+            "bar_pitch_class_entropy": float(np.mean(kept)), "tonal_distance": float(np.mean(apart)),
+            "drum_pattern": max(float(np.mean([o % 6 == 0 for o, *_ in beats])),
+                                float(np.mean([o % 8 == 0 for o, *_ in beats])))}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_as_a_roll_has_them_cell_by_cell(seed: int) -> None:
+    score = band(seed)
+    for name, value in by_cells(score).items():
+        assert MEASURES[name].measure(score) == pytest.approx(value, abs=1e-9), name
+
+
 # --- sets ------------------------------------------------------------------------------------------------------------
 
 
@@ -117,6 +193,34 @@ def test_density_is_that_of_a_bell() -> None:
     at = np.linspace(-4, 4, 81)
     many = distances.kernel_density(np.random.default_rng(1).normal(0, 1, 20_000), at)
     assert np.abs(many - np.exp(-at ** 2 / 2) / np.sqrt(2 * np.pi)).max() < .02
+
+
+def test_density_is_the_published_one() -> None:
+    stats = pytest.importorskip("scipy.stats")
+    rng = np.random.default_rng(5)
+    for sample in (rng.normal(3, 2, 40), np.abs(rng.normal(size=3000)), np.repeat([0.0, 1.0, 5.0], [50, 3, 1])):
+        at = np.linspace(sample.min() - 1, sample.max() + 1, 300)
+        theirs = stats.gaussian_kde(sample)(at)
+        assert distances.kernel_density(sample, at) == pytest.approx(theirs, abs=2e-3 * theirs.max())
+
+
+def test_sets_compare_as_in_the_published_toolbox() -> None:
+    """Distances, kernels and the overlap of mgeval, and its divergence with both densities taken at one place."""
+    stats, integrate = pytest.importorskip("scipy.stats"), pytest.importorskip("scipy.integrate")
+    rng = np.random.default_rng(6)
+    ours, theirs = rng.normal(0, 1, 25), rng.normal(.8, 1.5, 30)
+    within = np.array([abs(a - b) for i, a in enumerate(ours) for k, b in enumerate(ours) if i != k])
+    between = np.array([abs(a - b) for a in ours for b in theirs])
+    one, other = stats.gaussian_kde(within), stats.gaussian_kde(between)
+    low, high = min(within.min(), between.min()), max(within.max(), between.max())
+    inside = integrate.quad(lambda x: min(one(x)[0], other(x)[0]), low, high, limit=200)[0]
+    everywhere = integrate.quad(lambda x: min(one(x)[0], other(x)[0]), low - 3, high + 3, limit=200)[0]
+    found = distances.compare_sets(ours, theirs)
+    assert found.overlap == pytest.approx(everywhere, abs=.01)
+    assert inside <= found.overlap <= inside + .12                  # what it loses below nought
+    margin = np.std(np.concatenate([within, between]))
+    at = np.linspace(low - margin, high + margin, 1000)
+    assert found.divergence == pytest.approx(stats.entropy(one(at), other(at)), rel=.02)
 
 
 def test_divergence_of_two_bells_is_the_formula() -> None:

@@ -2,11 +2,14 @@
 
 After L.-C. Yang and A. Lerch, "On the Evaluation of Generative Models in Music", Neural Computing and Applications 32
 (2020): the distances within a set and those between two sets are made densities by Gaussian kernels; the sets are alike
-where the two densities are.
+where the two densities are. Every pair within a set counts from both its ends, as in their toolbox mgeval, which the
+bandwidth depends on. Two things differ from it: it loses what the densities have outside the range of the distances,
+so that sets alike have less than 1; and it takes the two densities of the divergence at different places.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -18,7 +21,8 @@ from partimento.sampling import generator
 
 FloatArray = npt.NDArray[np.float64]
 POINTS = 1_000             # at which densities are compared
-MOST = 4_000               # distances that a density is made of; more are thinned evenly, in order of size
+FINE = 32                  # places a bandwidth at which a sample is counted before the kernel spreads it
+REACH = 8                  # bandwidths that the kernel spreads it
 RESAMPLES = 1_000
 FLOOR = 1e-12              # of a density, so that a logarithm exists
 
@@ -70,17 +74,25 @@ def _table(values: FloatArray) -> FloatArray:
 def kernel_density(sample: FloatArray, at: FloatArray) -> FloatArray:
     """Return the Gaussian kernel density of a sample at some points, its bandwidth by Scott's rule n^(−1/5).
 
-    A sample without spread has none of its own; it is given a thousandth of its size.
+    A sample without spread has none of its own; it is given a thousandth of its size. The sample is counted on a grid
+    of a 32nd of the bandwidth first, each value shared by its two neighbours, which is right to a thousandth.
+
+    >>> kernel_density(np.array([-1.0, 1.0]), np.array([0.0, 1.0])).round(2).tolist()
+    [0.23, 0.21]
     """
-    sample = np.sort(np.asarray(sample, np.float64))
-    if len(sample) > MOST:
-        sample = sample[np.linspace(0, len(sample) - 1, MOST).round().astype(np.int64)]
+    sample = np.asarray(sample, np.float64)
     spread = float(sample.std(ddof=1)) if len(sample) > 1 else 0.0
     width = (spread or max(abs(float(sample.mean())), 1.0) / 1000) * len(sample) ** -0.2
-    out = np.zeros(len(at))
-    for part in np.array_split(sample, max(1, len(sample) * len(at) // 1_000_000)):
-        out += np.exp(-0.5 * ((at[:, None] - part[None]) / width) ** 2).sum(axis=1)
-    return np.asarray(out / (len(sample) * width * np.sqrt(2 * np.pi)))
+    low = float(sample.min()) - REACH * width
+    step = max(width / FINE, (float(sample.max()) + REACH * width - low) / 1_000_000)
+    place = (sample - low) / step
+    below = np.floor(place).astype(np.int64)
+    size = int(below.max()) + 2 + math.ceil(REACH * width / step)
+    count = np.bincount(below, 1 - (place - below), size) + np.bincount(below + 1, place - below, size)
+    reach = np.arange(-math.ceil(REACH * width / step), math.ceil(REACH * width / step) + 1) * step / width
+    kernel = np.exp(-0.5 * reach ** 2) / (len(sample) * width * np.sqrt(2 * np.pi))
+    density = np.convolve(count, kernel, "same")
+    return np.interp(at, low + step * np.arange(size), density, left=0.0, right=0.0)
 
 
 def divergence_and_overlap(sample: FloatArray, other: FloatArray) -> tuple[float, float]:
@@ -114,7 +126,8 @@ def compare_sets(values: FloatArray, reference: FloatArray) -> Comparison:
     if min(len(values), len(reference)) < 2:
         raise RequestError(f"to compare sets there must be two pieces in each that can be measured; "
                            f"got {len(values)} and {len(reference)}")
-    divergence, overlap = divergence_and_overlap(inner_distances(values), cross_distances(values, reference))
+    inner = np.repeat(inner_distances(values), 2)           # each pair from both its ends
+    divergence, overlap = divergence_and_overlap(inner, cross_distances(values, reference))
     return Comparison(float(values.mean()), float(values.std()), float(reference.mean()), float(reference.std()),
                       divergence, overlap)
 

@@ -4,6 +4,8 @@ Time is counted in steps of 24 a quarter, as in MuseGAN and MusPy, to which onse
 one step at least. Bars are the Score's own. Drum tracks are left out but where drums are what is measured. A measure is
 None where there is nothing to measure.
 
+The structure indicators are in seconds, from the Score's tempos; all else is blind to tempo.
+
 Sources: [D18] H.-W. Dong and others, "MuseGAN", AAAI 2018. [D20] H.-W. Dong and others, "MusPy: A Toolkit for Symbolic
 Music Generation", ISMIR 2020. [M16] O. Mogren, "C-RNN-GAN", 2016. [W20] S.-L. Wu and Y.-H. Yang, "The Jazz Transformer
 on the Front Line", ISMIR 2020. [H06] C. Harte, M. Sandler and M. Gasser, "Detecting Harmonic Change in Musical Audio",
@@ -19,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from partimento import features
+from partimento.judge.structure import structure_long, structure_mid, structure_short
 from partimento.score import Score
 from partimento.theory import MAJOR_SCALE
 from partimento.tokens.grid import to_steps
@@ -32,13 +35,17 @@ NATURAL_MINOR = (0, 2, 3, 5, 7, 8, 10)
 
 
 class Measure(NamedTuple):
-    """One row of the table: its name and unit, what it says, the paper that defines it, and the function."""
+    """One row of the table: its name and unit, what it says, the paper that defines it, and the function.
+
+    `slow` ones take some tenths of a second a piece.
+    """
 
     name: str
     unit: str
     meaning: str
     source: str
     measure: Callable[[Score], float | None]
+    slow: bool = False
 
 
 class StepNotes(NamedTuple):
@@ -277,7 +284,8 @@ def tonal_distance(score: Score) -> float | None:
 
 _ROWS = (
     Measure("pitch_class_entropy", "bits", "how evenly the pitch classes are used", "W20", pitch_class_entropy),
-    Measure("bar_pitch_class_entropy", "bits", "the same within a bar (H1)", "W20", bar_pitch_class_entropy),
+    Measure("bar_pitch_class_entropy", "bits", "how evenly the pitch classes are used within a bar (H1)", "W20",
+            bar_pitch_class_entropy),
     Measure("pitch_entropy", "bits", "how evenly the pitches are used", "D20", pitch_entropy),
     Measure("used_pitch_classes", "pitch classes a bar", "how many pitch classes sound in a bar of a track", "D18",
             used_pitch_classes),
@@ -291,6 +299,11 @@ _ROWS = (
     Measure("grooving_similarity", "share", "how alike any two bars are in rhythm (GS)", "W20", grooving_similarity),
     Measure("drum_pattern", "share of drum notes", "how many drum notes lie on 16ths or on triplets", "D20",
             drum_pattern),
+    Measure("structure_short", "fitness", "how well some 3 to 8 seconds return in the piece (SI)", "W20",
+            structure_short, slow=True),
+    Measure("structure_mid", "fitness", "how well some 8 to 15 seconds return (SI)", "W20", structure_mid, slow=True),
+    Measure("structure_long", "fitness", "how well some 15 seconds or more return (SI)", "W20", structure_long,
+            slow=True),
     Measure("tonal_distance", "", "how far the tracks are from one another in harmony", "D18", tonal_distance),
 )
 MEASURES: dict[str, Measure] = {row.name: row for row in _ROWS}
