@@ -1,6 +1,7 @@
 """Makes the checkpoint that ships: learns from the verdict-A sets of MIDI, with the ledger of what taught it inside.
 
-    python checks/bundle.py
+    python checks/bundle.py              # learns anew
+    python checks/bundle.py --index      # leaves the model as it is, and makes the index of what taught it anew
 
 Needs the sets mutopia_midi (of which only PD and CC-BY are taken) and groove (the beats, not the fills); the same files
 give the same bytes. freedoom_midi was tried too and left out: its metal basses pulled every bass below the stave.
@@ -8,15 +9,22 @@ give the same bytes. freedoom_midi was tried too and left out: its metal basses 
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sys
 import tempfile
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT / "tests"))
 import music_sets  # noqa: E402
 
+from partimento import checkpoint  # noqa: E402
+from partimento.formats import read  # noqa: E402
+from partimento.judge.originality import corpus_index  # noqa: E402
+from partimento.models.base import Piece  # noqa: E402
 from partimento.training import train  # noqa: E402
 
 TARGET = ROOT / "src" / "partimento" / "models" / "bundled" / "markov.partimento"
@@ -25,8 +33,9 @@ LEFT_OUT = ("*_fill_*",)
 SETTINGS = {"prune": 12}
 
 
-def main() -> None:
-    """Lay the sets out, learn, and write the checkpoint into the package."""
+@contextlib.contextmanager
+def laid_out() -> Iterator[Path]:
+    """The music that teaches, in one folder, for as long as it is needed."""
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place, "mutopia_midi and groove")  # the ledger names it as the source
         for name, parts in PARTS.items():
@@ -37,11 +46,28 @@ def main() -> None:
                 else:
                     target.parent.mkdir(parents=True, exist_ok=True)
                     shutil.copy(source, target)
-        TARGET.parent.mkdir(exist_ok=True)
-        done = train(folder, model="markov", out=TARGET, settings=SETTINGS, valid_share=0.05, seed=0)
+        yield folder
+
+
+def learn() -> None:
+    """Learn, and write the checkpoint into the package."""
+    TARGET.parent.mkdir(exist_ok=True)
+    with laid_out() as folder:
+        done = train(folder, model="markov", out=TARGET, settings=SETTINGS, valid_share=0.05, seed=0, near="keep")
     print(done.summary())
-    print(f"{TARGET.stat().st_size / 1e6:.1f} MB, sha256 {done.hash}")
+
+
+def index() -> None:
+    """Put the index of the pieces that taught the model into its checkpoint; all else stays as it is."""
+    loaded = checkpoint.load(TARGET)
+    with zipfile.ZipFile(TARGET) as archive:
+        lines = archive.read(checkpoint.LEDGER).decode().splitlines()
+    with laid_out() as folder:
+        pieces = [Piece(read(folder / entry.file), entry.file) for entry in loaded.ledger() if entry.used == "train"]
+    checkpoint.save(loaded.model, TARGET, record=loaded.record, ledger_lines=lines, indexes=[corpus_index(pieces)])
+    print(f"{len(pieces):,} pieces in the index")
 
 
 if __name__ == "__main__":
-    main()
+    index() if "--index" in sys.argv[1:] else learn()
+    print(f"{TARGET.stat().st_size / 1e6:.1f} MB, sha256 {checkpoint.checkpoint_hash(TARGET)}")

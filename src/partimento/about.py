@@ -72,6 +72,9 @@ def doctor() -> list[dict[str, Any]]:
     verovio = importlib.util.find_spec("verovio") is not None
     rows.append(_row("verovio", True, "installed: pages are engraved" if verovio else
                      'not installed; only pdf, svg and png need it: pip install "partimento[scores]"'))
+    signs = importlib.util.find_spec("cryptography") is not None
+    rows.append(_row("cryptography", True, "installed: records can be signed" if signs else
+                     'not installed; only signatures need it: pip install "partimento[sign]"'))
     rows.append(_row("cache", True, f"{cache.root()} keeps scores read and archives unpacked; delete it if you like"))
     return rows
 

@@ -1,11 +1,11 @@
 """A fitted model in one file: a zip of JSON, safetensors arrays and the ledger of what taught it.
 
-``partimento.json`` holds the format number, the family, its config, what it learnt besides arrays, the record of
-its training, and the name, dtype and shape of every array. ``arrays.safetensors`` holds the arrays,
-``ledger.jsonl`` the ledger (see ``partimento.data.ledger``). Where it has them, ``originality.index`` is the index of
-the music that taught it, stored as it is so that it can be mapped into memory where it lies, and ``registries/``
-holds the registries of what had opted out. Names are sorted and dates fixed, so equal models give equal bytes with
-one build of zlib; the sha256 of the file is its identity.
+``partimento.json`` holds the format number, the family, its config, what it learnt besides arrays, the record of its
+training, and the name, dtype and shape of every array. ``arrays.safetensors`` holds the arrays, ``ledger.jsonl`` the
+ledger (see ``partimento.data.ledger``). ``indexes/`` holds the indexes of the music that taught it (one, and those of
+the models it went on from), stored as they are so that they can be mapped into memory where they lie, and
+``opted-out.registry`` the registry of what had opted out. Names are sorted and dates fixed, so equal models give equal
+bytes with one build of zlib; the sha256 of the file is its identity.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ from partimento.settings import config_from_json, config_to_json
 
 FORMAT = 1
 SUFFIX = ".partimento"
-HEAD, ARRAYS, LEDGER, INDEX = "partimento.json", "arrays.safetensors", "ledger.jsonl", "originality.index"
-REGISTRIES = "registries/"
-MAX_BYTES = {HEAD: 64 << 20, ARRAYS: 16 << 30, LEDGER: 1 << 30, INDEX: 64 << 30, REGISTRIES: 1 << 30}
-ALIGNED = 64                        # bytes: the index begins at a multiple of it
+HEAD, ARRAYS, LEDGER = "partimento.json", "arrays.safetensors", "ledger.jsonl"
+INDEXES, REGISTRY = "indexes/", "opted-out.registry"
+MAX_BYTES = {HEAD: 64 << 20, ARRAYS: 16 << 30, LEDGER: 1 << 30, INDEXES: 64 << 30, REGISTRY: 1 << 30}
+ALIGNED = 64                        # bytes: an index begins at a multiple of it
 MAX_RATIO = 250                     # of a member over 64 MiB: real weights do not shrink so far
 SAFE_BYTES = 64 << 20
 
@@ -67,25 +67,32 @@ class Loaded(NamedTuple):
             except (PartimentoError, UnicodeError) as error:
                 raise CheckpointError(f"the ledger of a checkpoint must be readable; {error}") from None
 
-    def index_place(self) -> tuple[int, int] | None:
-        """Where in the file the index of originality lies: the byte it begins at and how many; None without one."""
+    def index_places(self) -> list[tuple[int, int]]:
+        """Where in the file the indexes of originality lie: the byte each begins at, and how many it has."""
         with _open(self.path) as archive:
-            if INDEX not in archive.namelist():
-                return None
-            info = archive.getinfo(INDEX)
+            found = sorted((info.filename, info) for info in archive.infolist() if info.filename.startswith(INDEXES))
+        places = []
         with open(self.path, "rb") as file:
-            file.seek(info.header_offset)
-            head = file.read(_LOCAL.size)
-        if len(head) < _LOCAL.size or info.compress_type != zipfile.ZIP_STORED:
-            raise CheckpointError(f"a checkpoint must be whole; {INDEX} in {self.path} is damaged: train it again")
-        _, name, extra = _LOCAL.unpack(head)
-        return info.header_offset + _LOCAL.size + name + extra, info.file_size
+            for member, info in found:
+                file.seek(info.header_offset)
+                head = file.read(_LOCAL.size)
+                if len(head) < _LOCAL.size or info.compress_type != zipfile.ZIP_STORED:
+                    raise CheckpointError(f"a checkpoint must be whole; {member} in {self.path} is damaged: train it "
+                                          "again")
+                _, name, extra = _LOCAL.unpack(head)
+                places.append((info.header_offset + _LOCAL.size + name + extra, info.file_size))
+        return places
 
-    def registries(self) -> list[bytes]:
-        """The registries of what had opted out of the training, each as its bytes, read now."""
+    def indexes(self) -> list[bytes]:
+        """The indexes of originality, each as its bytes, read now."""
         with _open(self.path) as archive:
             return [_member(archive, name, self.path) for name in sorted(archive.namelist())
-                    if name.startswith(REGISTRIES)]
+                    if name.startswith(INDEXES)]
+
+    def registry(self) -> bytes:
+        """The registry of what had opted out of the training, read now; empty where it has none."""
+        with _open(self.path) as archive:
+            return _member(archive, REGISTRY, self.path) if REGISTRY in archive.namelist() else b""
 
     def ledger_hash(self) -> str:
         """The sha256 (hex) of the ledger inside the file; empty where it has none."""
@@ -95,11 +102,11 @@ class Loaded(NamedTuple):
 
 
 def save(model: Model, path: str | os.PathLike[str], *, record: Mapping[str, Any] | None = None,
-         ledger_lines: Iterable[str] = (), index: bytes | None = None, registries: Iterable[bytes] = ()) -> str:
+         ledger_lines: Iterable[str] = (), indexes: Iterable[bytes] = (), registry: bytes = b"") -> str:
     """Write a fitted model to one file and return its sha256 (hex).
 
     `record` is whatever JSON-ready is to be known of the training; `ledger_lines` as ``Corpus.ledger_lines()`` gives
-    them; `index` as ``partimento.fingerprint`` builds it and `registries` as they were given to the training.
+    them; `indexes` and `registry` are bytes as ``partimento.fingerprint`` makes them.
     WriteError where the file cannot be written, ModelError where the model cannot be saved; either way nothing
     half-written is left.
 
@@ -125,8 +132,9 @@ def save(model: Model, path: str | os.PathLike[str], *, record: Mapping[str, Any
                          f"not ({error})") from None
     lines = "".join(f"{line}\n" for line in ledger_lines)
     members = {HEAD: text.encode(), ARRAYS: _pack(arrays, model.family), LEDGER: lines.encode()}
-    members |= {f"{REGISTRIES}{k:04}.registry": one for k, one in enumerate(registries, 1)}
-    data = _zip(members | ({INDEX: index} if index is not None else {}))
+    members |= {f"{INDEXES}{k:04}.index": one for k, one in enumerate(indexes, 1)}
+    members |= {REGISTRY: registry} if registry else {}
+    data = _zip(members)
     write_bytes(path, data, parents=True)
     return hashlib.sha256(data).hexdigest()
 
@@ -220,7 +228,7 @@ def _zip(members: Mapping[str, bytes]) -> bytes:
             info = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
             info.create_system, info.external_attr = 3, 0o644 << 16
             info.compress_type = zipfile.ZIP_DEFLATED
-            if name == INDEX:
+            if name.startswith(INDEXES):
                 info.compress_type = zipfile.ZIP_STORED
                 gap = -(out.tell() + _LOCAL.size + len(name) + _EXTRA.size) % ALIGNED
                 info.extra = _EXTRA.pack(_PADDING, gap) + bytes(gap)
@@ -248,7 +256,7 @@ def _open(place: Path) -> zipfile.ZipFile:
 
 
 def _check_size(info: zipfile.ZipInfo, place: Path) -> None:
-    limit = MAX_BYTES.get(REGISTRIES if info.filename.startswith(REGISTRIES) else info.filename)
+    limit = MAX_BYTES.get(INDEXES if info.filename.startswith(INDEXES) else info.filename)
     swollen = info.file_size > SAFE_BYTES and info.file_size > MAX_RATIO * info.compress_size
     if limit is not None and (info.file_size > limit or swollen):
         raise CheckpointError(f"a checkpoint must unpack to a sane size; {info.filename} in {place} says that "

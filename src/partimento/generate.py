@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
-from typing import NamedTuple
+import dataclasses
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,10 +13,12 @@ from partimento import __version__, controls, theory
 from partimento.errors import ModelError, RequestError, nearest
 from partimento.frame import Canvas, frame
 from partimento.judge.collapse import collapse
+from partimento.judge.guard import Borrowed, Guard, parts_in
 from partimento.models.base import Model
 from partimento.request import (
     MAX_COUNT,
     Blanks,
+    Region,
     Request,
     Result,
     Row,
@@ -28,6 +31,8 @@ from partimento.score import BoolArray, Score, Text, Track
 
 TRIES_WITH_TARGETS = 24
 RETRIES = 8
+REWRITES = 6                            # attempts at what borrows too much: half of them at those cells alone
+UNGUARDED = Guard()
 STAMP = "partimento "
 _DEFAULTS: dict[str, dict[str, object]] = {
     "compose": {"bars": 16, "meter": "4/4", "tempo": 120.0, "tracks": ("piano",)}, "continue": {"bars": 8},
@@ -36,10 +41,12 @@ _DEFAULTS: dict[str, dict[str, object]] = {
 Ticks = npt.NDArray[np.int64]
 
 
-def generate(request: Request, model: Model, *, source: Score | None = None, count: int = 1) -> list[Result]:
+def generate(request: Request, model: Model, *, source: Score | None = None, count: int = 1,
+             guard: Guard = UNGUARDED) -> list[Result]:
     """`count` Results of one Request, candidates 0 to count − 1; each is the same however many are asked for.
 
-    `source` is the piece to work on (every verb but compose); it may stand inside the request instead.
+    `source` is the piece to work on (every verb but compose); it may stand inside the request instead. What the new
+    notes borrow, by the index and the registries of `guard`, is written anew as `request.originality` asks.
     Raises RequestError where the wish cannot be met as put, ModelError where the model cannot do it.
 
     >>> from partimento.models.random import Random
@@ -49,31 +56,32 @@ def generate(request: Request, model: Model, *, source: Score | None = None, cou
     if not 1 <= count <= MAX_COUNT:
         raise RequestError(f"count must lie in 1..{MAX_COUNT} (pieces to write); got {count}")
     resolved, source = _ready(request, model, source)
-    return [_one(resolved.replace(index=request.index + k), model, source) for k in range(count)]
+    return [_one(resolved.replace(index=request.index + k), model, source, guard) for k in range(count)]
 
 
-def remake(request: Request, model: Model) -> Result:
+def remake(request: Request, model: Model, guard: Guard = UNGUARDED) -> Result:
     """The Result of a resolved Request again: the same notes, and on the same platform the same bytes."""
     source = unpack_score(request.input) if request.input is not None else None
-    return _one(request, model, source)
+    return _one(request, model, source, guard)
 
 
 class Streaming(Iterator[Score]):
     """The bars of one piece as they are made; `result` is the whole piece, once the last bar is out.
 
     Every item is the frame of the piece with the notes of one bar, new and kept, as they will stand in it; `numbers`
-    says which bars they are. `request` has everything filled in.
+    says which bars they are. `request` has everything filled in; `maker` is what the Result will say of its model.
     """
 
     def __init__(self, request: Request, numbers: Sequence[int], bars: Generator[Score, None, Result]) -> None:
         self.request, self.numbers, self._bars = request, tuple(numbers), bars
+        self.maker: Mapping[str, Any] = {}
         self.result: Result | None = None
 
     def __next__(self) -> Score:
         try:
             return next(self._bars)
         except StopIteration as end:
-            self.result = self.result or end.value
+            self.result = self.result or dataclasses.replace(end.value, maker=self.maker)
             raise StopIteration from None
 
     def finish(self) -> Result:
@@ -84,11 +92,12 @@ class Streaming(Iterator[Score]):
         return self.result
 
 
-def stream(request: Request, model: Model, *, source: Score | None = None) -> Streaming:
+def stream(request: Request, model: Model, *, source: Score | None = None, guard: Guard = UNGUARDED) -> Streaming:
     """The bars that are written, one by one, as the model makes them; candidate `request.index` of the wish.
 
     Nothing can be ranked or made again once it is out: `tries`, targets and retries have no say, and the Result's
-    notes say so. Key and chords are held bar by bar. Errors as of `generate`, at once.
+    notes say so. Key and chords are held bar by bar; a part that would complete a match with a registry of `guard`
+    rests for that bar. Errors as of `generate`, at once.
 
     >>> from partimento.models.random import Random
     >>> bars = stream(Request(bars=3, seed=1), Random())
@@ -96,7 +105,7 @@ def stream(request: Request, model: Model, *, source: Score | None = None) -> St
     (True, (1, 2, 3))
     """
     resolved, source = _ready(request.replace(stream=True), model, source)
-    return _stream(resolved, model, source)
+    return _stream(resolved, model, source, guard)
 
 
 def stamped(result: Result) -> Score:
@@ -159,9 +168,9 @@ class Candidate(NamedTuple):
         return self.fault or ("could not hold a fact" if self.broken else "")
 
 
-def _one(request: Request, model: Model, source: Score | None) -> Result:
+def _one(request: Request, model: Model, source: Score | None, guard: Guard) -> Result:
     if request.stream:
-        return _stream(request, model, source).finish()
+        return _stream(request, model, source, guard).finish()
     made, targets = _canvas(request, model, source)
     tries = request.tries or (TRIES_WITH_TARGETS if targets else 1)
     found = _candidates(request, model, made, targets, [(1, t) for t in range(tries)])
@@ -171,7 +180,46 @@ def _one(request: Request, model: Model, source: Score | None) -> Result:
         retries += 1
     best = min(found, key=lambda c: (c.fault != "", c.broken, c.distance))  # the first of equals
     told = (*_told(best, found, retries, tries), *model.remarks(made.around, made.blanks, request))
-    return _result(request, made, best, targets, told, retries)
+    best, borrowed, more = _unborrowed(best, request, model, made, targets, guard)
+    return _result(request, made, best, targets, (*told, *more), retries, borrowed)
+
+
+def _unborrowed(best: Candidate, request: Request, model: Model, made: Canvas, targets: list[_Target],
+                guard: Guard) -> tuple[Candidate, Borrowed, tuple[str, ...]]:
+    """The candidate with what it borrowed written anew, how it stands beside the corpus, and what is worth telling.
+
+    First the cells that borrow, then, where that does not help, everything; the one that borrows least is taken.
+    ModelError where each matches a registry.
+    """
+    borrowed = first = guard.look(best.score, best.new, request.originality)
+    tried = [(best, borrowed)]
+    while borrowed.cells and len(tried) <= REWRITES:
+        k = len(tried) - 1
+        cells = parts_in(borrowed.cells, made.blanks)
+        if k < REWRITES // 2 and cells and model.can(*_reopened(best, cells), request) is None:
+            around, blanks = _reopened(best, cells)
+            fresh = model.fill(around, blanks, request, [generator(request.seed, request.index, 5, k)])[0]
+            score, _, moved = _finish(fresh, made._replace(around=around, blanks=blanks), request)
+            kept = made.around.select(~made.blanks.rewritten(made.around))
+            best = _candidate(score, _not_of(score, kept), best.moved + moved, request, made, targets)
+        else:
+            best = _candidates(request, model, made, targets, [(5, k)])[0]
+        borrowed = guard.look(best.score, best.new, request.originality)
+        tried.append((best, borrowed))
+    best, borrowed = min(tried, key=lambda one: (len(one[1].matches), one[0].fault != "", one[0].broken,
+                                                 sum(cell.end - cell.start for cell in one[1].cells)))
+    if borrowed.matches:
+        raise ModelError(f"a piece must not match what authors have opted out by a registry; each of {len(tried)} "
+                         "attempts did: take another --seed, or ask for something else")
+    return best, borrowed, _told_borrowed(first, borrowed, len(tried) - 1)
+
+
+def _reopened(best: Candidate, cells: Sequence[Region]) -> tuple[Score, Blanks]:
+    """The finished piece as a frame in which only some cells are blank, with what of them was there before pinned."""
+    opened = Blanks(tuple(cells))
+    let_go = best.new & opened.inside(best.score, "all")
+    around, new = best.score.select(~let_go), best.new[~let_go]
+    return around, Blanks(opened.regions, tuple(np.flatnonzero(opened.inside(around) & ~new).tolist()))
 
 
 def _canvas(request: Request, model: Model, source: Score | None) -> tuple[Canvas, list[_Target]]:
@@ -188,7 +236,7 @@ def _canvas(request: Request, model: Model, source: Score | None) -> tuple[Canva
     return made, targets
 
 
-def _stream(request: Request, model: Model, source: Score | None) -> Streaming:
+def _stream(request: Request, model: Model, source: Score | None, guard: Guard) -> Streaming:
     made, targets = _canvas(request, model, source)
     around, regions = made.around, made.blanks.regions
     spans = list(zip(around.bar_starts[:-1].tolist(), around.bar_starts[1:].tolist(), strict=True))
@@ -196,20 +244,31 @@ def _stream(request: Request, model: Model, source: Score | None) -> Streaming:
     numbers = [around.bar_number(start) for (start, _), here in zip(spans, written, strict=True) if here]
 
     def bars() -> Generator[Score, None, Result]:
-        score, moved, left = around.select(~made.blanks.rewritten(around)), 0, len(numbers)
+        score, moved, silenced, left = around.select(~made.blanks.rewritten(around)), 0, 0, len(numbers)
         new = np.zeros(len(score), bool)
         parts = model.stream(around, made.blanks, request, generator(request.seed, request.index, 1, 0))
         for (start, end), here, part in zip(spans, written, parts if numbers else [around] * len(spans), strict=True):
             if here:
                 left -= 1
                 step = made if left == 0 else made._replace(finished=False)
-                score, new, mended = _finish(part, step, request, score.select(new))
+                older = score.select(new)
+                score, new, mended = _finish(part, step, request, older)
+                caught = guard.look(score, new, "off").cells
+                if caught:
+                    tracks = [cell.track for cell in caught]
+                    rest = part.select(~np.isin(part.track, tracks))
+                    score, new, mended = _finish(rest, step, request, older)
+                    silenced += len(set(tracks))
                 moved += mended
                 yield score.select((score.onset >= start) & (score.onset < end))
         best = _candidate(score, new, moved, request, made, targets)
+        borrowed = guard.look(score, new, request.originality)
         told = ("streamed: the first attempt as it came, without ranking or retries", *_told(best, [best], 0, 1),
-                *model.remarks(around, made.blanks, request))
-        return _result(request, made, best, targets, told, 0)
+                *model.remarks(around, made.blanks, request), *_told_borrowed(borrowed, borrowed, 0))
+        if silenced:
+            told += (f"{silenced} bar{'s' * (silenced > 1)} of a track left empty, since it matched a registry of "
+                     "music that may not be used",)
+        return _result(request, made, best, targets, told, 0, borrowed)
 
     return Streaming(request, numbers, bars())
 
@@ -230,9 +289,12 @@ def _candidate(score: Score, new: BoolArray, moved: int, request: Request, made:
 
 
 def _result(request: Request, made: Canvas, best: Candidate, targets: list[_Target], told: tuple[str, ...],
-            retries: int) -> Result:
-    return Result(best.score, request, _rows(request, made, best, targets), best.new, made.blanks.regions, told,
-                  retries, best.moved, platform_string(__version__))
+            retries: int, borrowed: Borrowed) -> Result:
+    rows = _rows(request, made, best, targets)
+    if borrowed.originality is not None:
+        rows += (Row("originality", request.originality, borrowed.originality.verdict, not borrowed.cells),)
+    return Result(best.score, request, rows, best.new, made.blanks.regions, told, retries, best.moved,
+                  platform_string(__version__), borrowed.as_dict())
 
 
 def _finish(fresh: Score, made: Canvas, request: Request, older: Score | None = None) -> tuple[Score, BoolArray, int]:
@@ -389,4 +451,16 @@ def _told(best: Candidate, found: Sequence[Candidate], retries: int, tries: int)
         notes.append(f"the best of {tries} attempts was taken")
     if best.moved:
         notes.append(f"{best.moved} new note{'s' if best.moved > 1 else ''} moved to hold the key or the chords")
+    return tuple(notes)
+
+
+def _told_borrowed(first: Borrowed, last: Borrowed, rewrites: int) -> tuple[str, ...]:
+    notes = []
+    if rewrites:
+        why = " and ".join(filter(None, ["borrowed from the music that taught the model" * bool(
+            first.originality and first.originality.cells), "matched a registry" * bool(first.matches)]))
+        notes.append(f"{rewrites} attempt{'s' * (rewrites > 1)} more at {len(first.cells)} "
+                     f"place{'s' * (len(first.cells) > 1)} that {why}")
+    if last.originality is not None and last.cells:
+        notes.append(f"it still borrows: {last.originality.text}; take another seed, or a model of more music")
     return tuple(notes)

@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from partimento import formats, generate
-from partimento.errors import RequestError
+from partimento import formats
+from partimento.errors import ReadError, RequestError
 from partimento.formats.files import make_folder, read_bytes, write_bytes
 from partimento.notation.play import played
+from partimento.provenance import (
+    SIDECAR,
+    Record,
+    inside_of,
+    is_sidecar,
+    joined,
+    music_of,
+    read_record,
+    record_of,
+    recorded_so,
+    sign_record,
+    text_inside,
+    text_of,
+    write_record,
+)
 from partimento.render import audio, engrave, page, portrait, roll
 from partimento.request import Request, Result
 from partimento.score import BoolArray, Score
@@ -26,29 +42,49 @@ SAME_BYTES, SAME_NOTES, OTHER_NOTES = "the same bytes", "the same notes, other b
 
 
 def write(results: Sequence[Result], out: str | os.PathLike[str] = ".", *, makes: str | Sequence[str] = (),
-          soundfont: str | None = None, paper: str = "A4", name: str = "") -> list[Path]:
+          soundfont: str | None = None, paper: str = "A4", name: str = "", provenance: bool = True,
+          inside: bool = False, key: str | os.PathLike[str] | None = None, password: str | None = None) -> list[Path]:
     """The files written, in order: every Result in every format of `makes`, and one page that plays all (``html``).
 
     `out` is a folder (names say what is inside, and begin with `name`, that of the input say), or a file name for
     a single piece, which adds its own format. Without `makes` that format alone is written, or MIDI. Music comes
     first, so that a sound or a picture that fails leaves it in place.
+
+    Beside each piece goes its record, ``NAME.provenance.json`` (`partimento.provenance`; not among the paths given
+    back), unless `provenance` is False; `inside` puts one into MIDI and MusicXML files too (ABC has no place for it).
+    A private `key` (and its `password`, where it has one) signs them. A page has the records as downloads.
     """
     target, own = Path(out), format_of(out)
     ordered = sorted({*makes_of(makes), *([own] if own else [])} or {"mid"}, key=MAKES.index)
     folder, stems = _stems(results, target, own, name)
+    if inside and not provenance and "abc" in ordered:
+        raise RequestError("a record inside must be in a file of MIDI or MusicXML; ABC has no place for one: leave the "
+                           "record beside it, or write mid or musicxml")
+    keeper = _Keeper(results, provenance, inside, key, password)
     make_folder(folder)
     endings = {own: _ending(target, own)} if own else {}
+    files = {make: [folder / f"{stem}{endings.get(make, f'.{make}')}" for stem in stems] for make in ordered}
     written: list[Path] = []
+    records, music = [folder / f"{stem}{SIDECAR}" for stem in stems], [make for make in ordered if make in MUSIC]
+    for make in music:
+        for number, file in enumerate(files[make]):
+            keeper.write(number, file)
+            written.append(file)
+    if music:
+        keeper.write_records(records)
     with _Drawer(paper) as drawer:
-        for make in ordered:
-            for result, stem in zip(results, stems, strict=True) if make != "html" else ():
-                file, loop = folder / f"{stem}{endings.get(make, f'.{make}')}", result.request.loop
-                score = generate.stamped(result) if make in MUSIC else result.score
-                written += _write_one(score, file, make, drawer, soundfont, loop, _shaded(result), _new(result))
+        for make in [make for make in ordered if make not in (*MUSIC, "html")]:
+            for result, file in zip(results, files[make], strict=True):
+                loop, shaded, new = result.request.loop, _shaded(result), _new(result)
+                written += _write_one(result.score, file, make, drawer, soundfont, loop, shaded, new)
+    if written and not music:
+        keeper.write_records(records)
     if "html" in ordered:
         where = folder / (f"{target.stem}{endings.get('html', '.html')}" if own else "index.html")
-        panels = [_panel(result, stem, soundfont) for result, stem in zip(results, stems, strict=True)]
-        page.write_page(panels, where, title=f"partimento: {results[0].request.verb}", settings=_settings(results[0]))
+        panels = [_panel(result, stem, soundfont, keeper.downloads(number, stem))
+                  for number, (result, stem) in enumerate(zip(results, stems, strict=True))]
+        page.write_page(panels, where, title=f"partimento: {results[0].request.verb}", settings=_settings(results[0]),
+                        foot=keeper.told())
         written.append(where)
     return written
 
@@ -135,25 +171,86 @@ def format_of(out: str | os.PathLike[str]) -> str | None:
 
 
 def compare(path: str | os.PathLike[str], result: Result) -> str:
-    """How a replay of the file came out: ``the same bytes``, ``the same notes, other bytes``, or ``OTHER NOTES``."""
-    score, suffix = generate.stamped(result), Path(path).suffix
-    if read_bytes(path) == formats.to_bytes(score, suffix):
-        return SAME_BYTES
-    same = np.array_equal(formats.read(path).notes(), formats.keep(score, suffix).notes())
-    return SAME_NOTES if same else OTHER_NOTES
+    """How a replay of the file came out: ``the same bytes``, ``the same notes, other bytes``, or ``OTHER NOTES``.
+
+    The file may be the record of a piece: then it is compared with what was recorded.
+    """
+    if is_sidecar(path):
+        same_bytes, same = recorded_so(read_record(path), result)
+    else:
+        found, suffix = formats.read(path), Path(path).suffix
+        score = music_of(result, text_inside(found))
+        same_bytes = read_bytes(path) == formats.to_bytes(score, suffix)
+        same = same_bytes or np.array_equal(found.notes(), formats.keep(score, suffix).notes())
+    return SAME_BYTES if same_bytes else SAME_NOTES if same else OTHER_NOTES
 
 
 # --- the parts ---------------------------------------------------------------------------------------------------
 
 
+class _Keeper:
+    """Writes the music of Results and their records; what is asked of records is checked before anything is written."""
+
+    def __init__(self, results: Sequence[Result], provenance: bool, inside: bool,
+                 key: str | os.PathLike[str] | None, password: str | None) -> None:
+        self.results, self.beside, self.inside = results, provenance, inside
+        self.key, self.password = key, password
+        if key is not None and not (provenance or inside):
+            raise RequestError("a key signs records; without any there is nothing to sign: leave out one of the two")
+        if key is not None:
+            sign_record(record_of(results[0]), key, password=password)
+        self.files: list[dict[str, bytes]] = [{} for _ in results]
+        self.records: dict[int, Record] = {}
+
+    def write(self, number: int, file: Path) -> None:
+        """Write the music of one Result."""
+        result, suffix = self.results[number], file.suffix.lower()
+        formats.write(music_of(result), file)
+        if self.inside and suffix != ".abc":
+            record = inside_of(record_of(result, {suffix: read_bytes(file)}), suffix)
+            formats.write(music_of(result, text_of(self._signed(record))), file)
+        self.files[number][suffix] = read_bytes(file)
+
+    def write_records(self, places: Sequence[Path]) -> None:
+        """Write the record of every Result; files that were written of the same piece before stay in it."""
+        for number, place in enumerate(places if self.beside else ()):
+            write_record(self._record(number, place), place)
+
+    def downloads(self, number: int, stem: str) -> dict[str, bytes]:
+        """What a page offers of one Result: its MIDI file and its record, by name."""
+        midi = self.files[number].get(".mid") or formats.to_bytes(music_of(self.results[number]))
+        self.files[number].setdefault(".mid", midi)
+        return {f"{stem}.mid": midi,
+                **({f"{stem}{SIDECAR}": self._record(number).to_text().encode()} if self.beside else {})}
+
+    def told(self) -> str:
+        """What a page says of records."""
+        settings = "MIDI and MusicXML files hold their settings as a text, so that they can be made again."
+        if not self.beside:
+            return f"No records of provenance were written. {settings}"
+        return ("With each piece goes a record, NAME.provenance.json: the program and the kind of machine, the model "
+                "and what taught it, all settings, the piece that was worked on, how original it is, who made each "
+                "bar, and hashes of every bar. It holds no time, and nothing of you or of your machine but its kind. "
+                f"--no-provenance leaves it out. {settings}")
+
+    def _record(self, number: int, place: Path | None = None) -> Record:
+        if number not in self.records:
+            record = record_of(self.results[number], self.files[number])
+            with contextlib.suppress(ReadError):        # none there yet, or none that can be read
+                record = joined(record, read_record(place)) if place is not None else record
+            self.records[number] = self._signed(record)
+        return self.records[number]
+
+    def _signed(self, record: Record) -> Record:
+        return record if self.key is None else sign_record(record, self.key, password=self.password)
+
+
 def _write_one(score: Score, path: Path, make: str, drawer: _Drawer, soundfont: str | None, loop: bool,
                shaded: Sequence[tuple[int, int, int]] = (), new: BoolArray | None = None) -> list[Path]:
-    """The files that one piece becomes in one format: one, or one a page."""
+    """The files that one piece becomes in one format of sound or picture: one, or one a page."""
     if make in PAGES:
         return drawer.write(score, path, make)
-    if make in MUSIC:
-        formats.write(score, path)
-    elif make in ROLLS:
+    if make in ROLLS:
         roll.write_roll(score, path, title=path.name[:-len(make) - 1], shaded=shaded, new=new)
     else:
         audio.write_audio(played(score), path, soundfont=soundfont, loop=loop)
@@ -221,10 +318,9 @@ def _stem(request: Request, name: str) -> str:
     return "".join(c if c.isalnum() or c in "-." else "-" for c in "-".join(parts))
 
 
-def _panel(result: Result, stem: str, soundfont: str | None) -> page.Panel:
+def _panel(result: Result, stem: str, soundfont: str | None, downloads: Mapping[str, bytes]) -> page.Panel:
     kind, sound = _sound(result.score, soundfont, result.request.loop)
-    return page.Panel(title=stem, score=result.score, asked_got=result.rows,
-                      downloads={f"{stem}.mid": formats.to_bytes(generate.stamped(result))}, audio=sound,
+    return page.Panel(title=stem, score=result.score, asked_got=result.rows, downloads=downloads, audio=sound,
                       audio_type=kind, note=" ".join(f"{n[0].upper()}{n[1:]}." for n in result.notes),
                       shaded=_shaded(result), new=_new(result), loop=result.request.loop)
 

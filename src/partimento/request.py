@@ -92,8 +92,9 @@ class Request:
     takes the first attempt bar by bar as it is made, unranked.
     `temperature` (0.01–100) and `top_p` (0.001–1) shape the draw (left open: what suits the family). `index` says
     which of several candidates of one `seed` this is, `tries` how many attempts the best is taken of; `originality`
-    (``strict``, ``normal``, ``off``) what of the music that taught the model is borrowed too much. `model` and
-    `model_hash` (sha256 of its checkpoint) name what composed; `input` is the piece worked on (`pack_score`).
+    (``strict``, ``normal``, ``off``) what of the music that taught the model is borrowed too much; `registry` (sha256)
+    names the one that it must not match besides the model's own. `model` and `model_hash` (sha256 of its checkpoint)
+    name what composed; `input` is the piece worked on (`pack_score`).
     RequestError where a field cannot be.
 
     >>> Request.from_json(Request(bars=8, key="E minor").to_json()).key
@@ -120,6 +121,7 @@ class Request:
     index: int = 0
     tries: int | None = None
     originality: str = "normal"
+    registry: str | None = None
     model: str | None = None
     model_hash: str | None = None
     input: str | None = None

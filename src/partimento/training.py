@@ -19,10 +19,13 @@ from partimento.data.corpus import Corpus, load, rebarring
 from partimento.data.ledger import NOT_STATED, Entry
 from partimento.data.split import Group
 from partimento.errors import ModelError, PartimentoError
+from partimento.fingerprint.index import read_index
+from partimento.fingerprint.registry import Registry
 from partimento.formats.files import check_target, make_folder
 from partimento.formats.reading import DEFAULT_MAX_NOTES
 from partimento.generate import generate
-from partimento.models.base import LogProb, Model, Piece, Progress, Report, family, need_torch
+from partimento.judge.originality import corpus_index, originality
+from partimento.models.base import Copied, LogProb, Model, Piece, Progress, Report, family, need_torch
 from partimento.request import Request, platform_string
 from partimento.sampling import generator
 from partimento.score import Score
@@ -30,6 +33,7 @@ from partimento.settings import config_from_json, config_to_json
 
 SCORED_BARS, SCORED_NOTES = 8, 1_000        # what the likelihood on unseen pieces is taken on
 SAMPLE_BARS = 8
+COPIED_PIECES = 4           # composed to see what a model copies
 Music = str | os.PathLike[str] | Corpus | Sequence[Piece]
 
 
@@ -83,7 +87,8 @@ def train(music: Music, *, model: str | Model | None = None, out: str | os.PathL
           input_meter: str | None = None, input_downbeat: float | str | None = None, workers: int | None = None,
           max_notes: int = DEFAULT_MAX_NOTES, device: str = "auto",
           start: str | os.PathLike[str] | Model | None = None, budget: float | None = None,
-          hear: int | None = None, scored_notes: int = SCORED_NOTES, report: Report | None = None) -> TrainResult:
+          hear: int | None = None, index: bool = True, scored_notes: int = SCORED_NOTES,
+          report: Report | None = None) -> TrainResult:
     """Fit a model on a folder, an archive, a file, a Corpus or pieces, and save it to `out` where that is given.
 
     `model` is a family's name, ``package.module:Class``, or a model to fit [the family of `start`, else markov];
@@ -94,10 +99,12 @@ def train(music: Music, *, model: str | Model | None = None, out: str | os.PathL
     cuda, cuda:1, mps) and `budget` (seconds) go to `fit`.
 
     `start` is a checkpoint, or a fitted model, to go on from: its settings hold where `settings` say nothing, and its
-    ledger and licences are carried on. `hear` writes a piece of 8 bars every so many steps into a folder beside `out`.
-    A family that resumes keeps its state in ``state_file(out)`` until it is done; where that file stands already, the
-    training goes on from it. `scored_notes` is how many notes of unseen pieces the likelihood is taken on (0: none).
-    `report` is called through all stages; when it returns False, what has been read, or learnt, by then is used.
+    ledger, licences, indexes and registries are carried on. `hear` writes a piece of 8 bars every so many steps into a
+    folder beside `out`. A family that resumes keeps its state in ``state_file(out)`` until it is done; where that file
+    stands already, the training goes on from it. The checkpoint carries an index of the music by which copies are
+    found, unless `index` is False; with it a family that resumes keeps the weights that copy no more than people do.
+    `scored_notes` is how many notes of unseen pieces the likelihood is taken on (0: none). `report` is called through
+    all stages; when it returns False, what has been read, or learnt, by then is used.
 
     Of several processes (torchrun) the first alone writes and measures. ReadError where there is no music, ModelError
     where the family, a setting or the device is none, CheckpointError where `start` cannot be read, WriteError where
@@ -143,18 +150,28 @@ def train(music: Music, *, model: str | Model | None = None, out: str | os.PathL
             notes.append(f"went on from {keep}")
             watch(Progress(f"going on from {keep}", 0, 0))
     samples = _Samples(Path(out), hear, seed, watch) if hear and out is not None and first else None
+    built = CopyCheck(pieces, seed, base.indexes if base else (), watch) \
+        if index and out is not None and made.learns and first else None
+    if built is not None and made.resumes:
+        more["copying"] = built.copied
     made = made.fit(pieces, valid=valid, seed=seed, device=device, budget=budget, report=samples or watch, **more)
     stopped = stopped_reading or watch.stopped
     notes += [*_notes(made, corpus, watch.stopped), *made.record().get("notes", ()),
               *(samples.notes() if samples else ())]
+    copied = built.copied(made) if built is not None and not stopped else None
+    if copied is not None:
+        notes.append(f"of {COPIED_PIECES} pieces composed {copied.share:.0%} of the notes stand in passages that this "
+                     f"music has too (of its own pieces, in those of the others: up to {copied.usual:.0%})")
 
     def save(found: Likelihood | None) -> str | None:
         if out is None or not first:
             return None
         record = _record(corpus, pieces, found, made, base, {"seed": seed, "stopped": stopped}, {
             "valid_share": valid_share, "near": near if near != "takes" else None, "input_meter": input_meter,
-            "input_downbeat": input_downbeat, "budget": budget})
-        return checkpoint.save(made, out, record=record, ledger_lines=_ledger_lines(corpus, base))
+            "input_downbeat": input_downbeat, "budget": budget}, copied)
+        return checkpoint.save(made, out, record=record, ledger_lines=_ledger_lines(corpus, base),
+                               indexes=built.indexes if built else (),
+                               registry=_registry(corpus, base))
 
     digest = save(None) if made.resumes else None       # what took long to learn is safe before it is measured
     found = None if stopped or not first else likelihood(made, valid, notes=scored_notes, report=watch)
@@ -273,14 +290,38 @@ class _Samples:
         return said + ([self.failed] if self.failed else [])
 
 
+class CopyCheck:
+    """The indexes of what teaches a model, that of this music first, and what a model is found to copy from it."""
+
+    def __init__(self, pieces: Sequence[Piece], seed: int, older: Sequence[bytes] = (),
+                 report: Report | None = None) -> None:
+        self.seed = seed
+        self.indexes = (corpus_index(pieces, seed=seed, report=report), *older)
+        self.index = read_index(self.indexes[0])
+
+    def copied(self, model: Model) -> Copied | None:
+        """What a few short pieces by a model borrow; None where it composes none."""
+        try:
+            made = generate(Request(bars=SAMPLE_BARS, seed=self.seed, originality="off"), model, count=COPIED_PIECES)
+        except PartimentoError:
+            return None
+        found = [originality(result.score, self.index, new=result.new) for result in made]
+        share = float(np.mean([one.share for one in found]))
+        first = max((one.passages[0] for one in found if one.passages), key=lambda one: one.bits, default=None)
+        usual = found[0].usual
+        return Copied(share, usual[1] if usual is not None else 1.0, first.source if first is not None else "")
+
+
 class _Base(NamedTuple):
-    """What a training goes on from: the model, its name and sha256, its record and its ledger."""
+    """What a training goes on from: model, name and sha256, record, ledger, and the indexes and registries it has."""
 
     model: Model
     name: str
     hash: str | None
     record: Mapping[str, Any]
     entries: Sequence[Entry]
+    indexes: Sequence[bytes] = ()
+    registry: bytes = b""
 
 
 def _base(start: str | os.PathLike[str] | Model, model: str | Model | None) -> _Base:
@@ -289,7 +330,8 @@ def _base(start: str | os.PathLike[str] | Model, model: str | Model | None) -> _
             raise ModelError(f"a model to go on from must have learnt something; this {start.family} model has not")
         return _Base(start, start.family, None, {}, ())
     loaded = checkpoint.load(start, family=model if isinstance(model, str) else None)
-    return _Base(loaded.model, loaded.path.name, loaded.hash, loaded.record, loaded.ledger())
+    return _Base(loaded.model, loaded.path.name, loaded.hash, loaded.record, loaded.ledger(), loaded.indexes(),
+                 loaded.registry())
 
 
 def _check(device: str, budget: float | None, hear: int | None, out: str | os.PathLike[str] | None) -> None:
@@ -333,14 +375,15 @@ def _notes(model: Model, corpus: Corpus | None, stopped: bool) -> list[str]:
 
 
 def _record(corpus: Corpus | None, pieces: Sequence[Piece], found: Likelihood | None, model: Model,
-            base: _Base | None, run: Mapping[str, Any], command: Mapping[str, Any]) -> dict[str, Any]:
+            base: _Base | None, run: Mapping[str, Any], command: Mapping[str, Any],
+            copied: Copied | None = None) -> dict[str, Any]:
     """What the checkpoint remembers of its training. No clock and no folder's name: equal runs, equal bytes.
 
     `licences` are those of all music that taught it, that of the base too, each file counted once.
     """
     record: dict[str, Any] = {
         **run, "versions": platform_string(__version__),
-        "likelihood": dataclasses.asdict(found) if found else None,
+        "likelihood": dataclasses.asdict(found) if found else None, "copied": copied._asdict() if copied else None,
         "command": {name: value for name, value in command.items() if value is not None},
         "pieces": len(pieces),
     }
@@ -363,6 +406,14 @@ def _record(corpus: Corpus | None, pieces: Sequence[Piece], found: Likelihood | 
         record["rights"] = ledger.private(unlicensed)
     learnt = model.record()
     return {**record, "training": learnt} if learnt else record
+
+
+def _registry(corpus: Corpus | None, base: _Base | None) -> bytes:
+    """The registry of what had opted out of this music, and of what taught the base; empty where nothing had."""
+    found = corpus.registry if corpus else Registry()
+    if base is not None and base.registry:
+        found = found.merge(Registry.from_bytes(base.registry))
+    return found.to_bytes() if found.deposits else b""
 
 
 def _ledger_lines(corpus: Corpus | None, base: _Base | None) -> Sequence[str]:

@@ -1,37 +1,51 @@
 """The verbs as functions: the same names and arguments as the command line, music in and Results out.
 
 `music` is a Score or a file. Facts: `meter` (``3/4``), `tempo` (quarter notes a minute), `key` (``E minor``),
-`tracks` (names, in a list or with commas between), `chords` (``Am F C G``, one a bar), `ranges`
-(``{"violin": "G3-E6"}``). Aims: `targets` (``{"density": 6}``; see ``partimento.controls.CONTROLS``), of `tries`
-attempts the nearest. `model` is as in `choose_model`; `seed` is drawn where None; `count` is how many candidates to
-compose; `input_meter` and `input_downbeat` (quarter notes or ``auto``) re-bar the music as in
-``partimento.formats.rebar``. RequestError where a wish cannot be met, ModelError where the model cannot do it,
-ReadError where the music cannot be read.
+`tracks` (names, in a list or with commas between), `chords` (``Am F C G``, one a bar), `ranges` (``{"violin":
+"G3-E6"}``). Aims: `targets` (``{"density": 6}``; see ``partimento.controls.CONTROLS``), of `tries` attempts the
+nearest. `model` is as in `choose_model`; `seed` is drawn where None; `count` is how many candidates to compose;
+`input_meter` and `input_downbeat` (quarter notes or ``auto``) re-bar the music as in ``partimento.formats.rebar``.
+`originality` (``strict``, ``normal``, ``off``) says how much of the music that taught the model may be borrowed
+before it is written anew; no piece matches the `registries` (files, folders or Registry objects) of music that may
+not be used. RequestError where a wish cannot be met, ModelError where the model cannot do it, ReadError where the
+music cannot be read.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import os
 import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from partimento import checkpoint, formats, generate
+from partimento import checkpoint, formats, generate, provenance
 from partimento.errors import RequestError
+from partimento.fingerprint.index import open_index
+from partimento.fingerprint.registry import Registry
+from partimento.fingerprint.registry import load as load_registries
+from partimento.judge.guard import Guard
 from partimento.models.base import FAMILIES, Model, family
 from partimento.request import Request, Result
 from partimento.score import Score
 
 Music = Score | str | os.PathLike[str]
+Registered = Registry | str | os.PathLike[str]
 
 
 class Chosen(NamedTuple):
-    """A model ready to play, the name to show, and the sha256 of its checkpoint (None for a family without one)."""
+    """A model ready to play, the name to show, and the sha256 of its checkpoint (None for a family without one).
+
+    `guard` holds the index and the registries of the checkpoint, `maker` what a record says of it, JSON-ready.
+    """
 
     model: Model
     name: str
     hash: str | None
+    guard: Guard = generate.UNGUARDED
+    maker: Mapping[str, Any] = {}
 
 
 def choose_model(model: Model | str | os.PathLike[str] = "markov") -> Chosen:
@@ -44,21 +58,26 @@ def choose_model(model: Model | str | os.PathLike[str] = "markov") -> Chosen:
         return Chosen(model, model.family, None)
     name = os.fspath(model)
     if name not in FAMILIES and (name.endswith(".partimento") or Path(name).exists()):
-        loaded = checkpoint.load(Path(name))
-        return Chosen(loaded.model, Path(name).name, loaded.hash)
+        return _chosen(checkpoint.load(Path(name)), Path(name).name)
     kind = family(name)
     if not kind.learns:
         return Chosen(kind(), name, None)
-    loaded = checkpoint.load(checkpoint.bundled(name))
-    return Chosen(loaded.model, name, loaded.hash)
+    return _chosen(checkpoint.load(checkpoint.bundled(name)), name)
+
+
+def _chosen(loaded: checkpoint.Loaded, name: str) -> Chosen:
+    indexes = tuple(open_index(loaded.path, begin, size) for begin, size in loaded.index_places())
+    registry = loaded.registry()
+    guard = Guard(indexes, Registry.from_bytes(registry) if registry else Registry())
+    return Chosen(loaded.model, name, loaded.hash, guard, provenance.taught_by(loaded))
 
 
 def compose(*, model: Model | str = "markov", bars: int | None = None, meter: str | None = None,
             tempo: float | None = None, key: str | None = None, tracks: str | Sequence[str] = (),
             chords: str | None = None, ranges: Mapping[str, str] | None = None,
             targets: Mapping[str, float] | None = None, loop: bool = False, temperature: float | None = None,
-            top_p: float | None = None, tries: int | None = None, seed: int | None = None,
-            count: int = 1) -> list[Result]:
+            top_p: float | None = None, tries: int | None = None, originality: str = "normal",
+            registries: Sequence[Registered] = (), seed: int | None = None, count: int = 1) -> list[Result]:
     """New pieces out of nothing but what is asked; what is left open is filled in the style learnt.
 
     >>> [r.score.n_bars for r in compose(model="random", bars=4, meter="3/4", seed=1, count=2)]
@@ -66,15 +85,16 @@ def compose(*, model: Model | str = "markov", bars: int | None = None, meter: st
     """
     request = Request(verb="compose", bars=bars, meter=meter, tempo=tempo, key=key, tracks=_names(tracks),
                       chords=chords, ranges=ranges or {}, targets=targets or {}, loop=loop, temperature=temperature,
-                      top_p=top_p, tries=tries, seed=_seed(seed))
-    return _run(request, model, None, count)
+                      top_p=top_p, tries=tries, originality=originality, seed=_seed(seed))
+    return _run(request, model, None, count, registries)
 
 
 def continue_(music: Music, *, model: Model | str = "markov", bars: int | None = None, meter: str | None = None,
               tempo: float | None = None, key: str | None = None, tracks: str | Sequence[str] = (),
               chords: str | None = None, ranges: Mapping[str, str] | None = None,
               targets: Mapping[str, float] | None = None, temperature: float | None = None, top_p: float | None = None,
-              tries: int | None = None, seed: int | None = None, count: int = 1, input_meter: str | None = None,
+              tries: int | None = None, originality: str = "normal", registries: Sequence[Registered] = (),
+              seed: int | None = None, count: int = 1, input_meter: str | None = None,
               input_downbeat: float | str | None = None, max_notes: int = formats.DEFAULT_MAX_NOTES) -> list[Result]:
     """The piece with `bars` more bars; a part-filled last bar is completed first. `tracks`: only these go on.
 
@@ -84,15 +104,17 @@ def continue_(music: Music, *, model: Model | str = "markov", bars: int | None =
     """
     request = Request(verb="continue", bars=bars, meter=meter, tempo=tempo, key=key, tracks=_names(tracks),
                       chords=chords, ranges=ranges or {}, targets=targets or {}, temperature=temperature,
-                      top_p=top_p, tries=tries, seed=_seed(seed))
-    return _run(request, model, load(music, input_meter, input_downbeat, max_notes), count)
+                      top_p=top_p, tries=tries, originality=originality, seed=_seed(seed))
+    return _run(request, model, music, count, registries,
+                input_meter=input_meter, input_downbeat=input_downbeat, max_notes=max_notes)
 
 
 def infill(music: Music, *, bars: str, model: Model | str = "markov", tracks: str | Sequence[str] = (),
            open: str = "all", key: str | None = None, chords: str | None = None,
            ranges: Mapping[str, str] | None = None, targets: Mapping[str, float] | None = None,
            temperature: float | None = None, top_p: float | None = None, tries: int | None = None,
-           seed: int | None = None, count: int = 1, input_meter: str | None = None,
+           originality: str = "normal", registries: Sequence[Registered] = (), seed: int | None = None,
+           count: int = 1, input_meter: str | None = None,
            input_downbeat: float | str | None = None, max_notes: int = formats.DEFAULT_MAX_NOTES) -> list[Result]:
     """The piece with the place `bars` (``5-8``, ``5.3-8``) written anew in `tracks`; open ``pitch``: rhythm stays.
 
@@ -103,14 +125,16 @@ def infill(music: Music, *, bars: str, model: Model | str = "markov", tracks: st
     """
     request = Request(verb="infill", place=bars, tracks=_names(tracks), open=open, key=key, chords=chords,
                       ranges=ranges or {}, targets=targets or {}, temperature=temperature, top_p=top_p,
-                      tries=tries, seed=_seed(seed))
-    return _run(request, model, load(music, input_meter, input_downbeat, max_notes), count)
+                      tries=tries, originality=originality, seed=_seed(seed))
+    return _run(request, model, music, count, registries,
+                input_meter=input_meter, input_downbeat=input_downbeat, max_notes=max_notes)
 
 
 def harmonize(music: Music, *, model: Model | str = "markov", tracks: str | Sequence[str] = (),
               key: str | None = None, chords: str | None = None, ranges: Mapping[str, str] | None = None,
               targets: Mapping[str, float] | None = None, temperature: float | None = None, top_p: float | None = None,
-              tries: int | None = None, seed: int | None = None, count: int = 1, input_meter: str | None = None,
+              tries: int | None = None, originality: str = "normal", registries: Sequence[Registered] = (),
+              seed: int | None = None, count: int = 1, input_meter: str | None = None,
               input_downbeat: float | str | None = None, max_notes: int = formats.DEFAULT_MAX_NOTES) -> list[Result]:
     """The melody with `tracks` added to it (a track that is there already is written anew).
 
@@ -119,16 +143,19 @@ def harmonize(music: Music, *, model: Model | str = "markov", tracks: str | Sequ
     ['flute', 'piano', 'bass']
     """
     request = Request(verb="harmonize", tracks=_names(tracks), key=key, chords=chords, ranges=ranges or {},
-                      targets=targets or {}, temperature=temperature, top_p=top_p, tries=tries, seed=_seed(seed))
-    return _run(request, model, load(music, input_meter, input_downbeat, max_notes), count)
+                      targets=targets or {}, temperature=temperature, top_p=top_p, tries=tries,
+                      originality=originality, seed=_seed(seed))
+    return _run(request, model, music, count, registries,
+                input_meter=input_meter, input_downbeat=input_downbeat, max_notes=max_notes)
 
 
 def vary(music: Music, *, strength: float = 0.5, model: Model | str = "markov", tracks: str | Sequence[str] = (),
          open: str = "all", key: str | None = None, chords: str | None = None,
          ranges: Mapping[str, str] | None = None, targets: Mapping[str, float] | None = None,
          temperature: float | None = None, top_p: float | None = None, tries: int | None = None,
-         seed: int | None = None, count: int = 1, input_meter: str | None = None,
-         input_downbeat: float | str | None = None, max_notes: int = formats.DEFAULT_MAX_NOTES) -> list[Result]:
+         originality: str = "normal", registries: Sequence[Registered] = (), seed: int | None = None,
+         count: int = 1, input_meter: str | None = None, input_downbeat: float | str | None = None,
+         max_notes: int = formats.DEFAULT_MAX_NOTES) -> list[Result]:
     """The piece with a share `strength` (0–1) of its notes let go and written anew; 0 is the input.
 
     >>> song = compose(model="random", bars=2, seed=1)[0].score
@@ -137,16 +164,18 @@ def vary(music: Music, *, strength: float = 0.5, model: Model | str = "markov", 
     """
     request = Request(verb="vary", strength=strength, tracks=_names(tracks), open=open, key=key, chords=chords,
                       ranges=ranges or {}, targets=targets or {}, temperature=temperature, top_p=top_p,
-                      tries=tries, seed=_seed(seed))
-    return _run(request, model, load(music, input_meter, input_downbeat, max_notes), count)
+                      tries=tries, originality=originality, seed=_seed(seed))
+    return _run(request, model, music, count, registries,
+                input_meter=input_meter, input_downbeat=input_downbeat, max_notes=max_notes)
 
 
 def stream(music: Music | None = None, *, verb: str = "compose", model: Model | str = "markov",
            bars: int | str | None = None, meter: str | None = None, tempo: float | None = None, key: str | None = None,
            tracks: str | Sequence[str] = (), chords: str | None = None, ranges: Mapping[str, str] | None = None,
            targets: Mapping[str, float] | None = None, open: str = "all", strength: float | None = None,
-           loop: bool = False, temperature: float | None = None, top_p: float | None = None, seed: int | None = None,
-           index: int = 0, input_meter: str | None = None, input_downbeat: float | str | None = None,
+           loop: bool = False, temperature: float | None = None, top_p: float | None = None,
+           originality: str = "normal", registries: Sequence[Registered] = (), seed: int | None = None, index: int = 0,
+           input_meter: str | None = None, input_downbeat: float | str | None = None,
            max_notes: int = formats.DEFAULT_MAX_NOTES) -> generate.Streaming:
     """The bars of a new piece one by one as they are made, then its Result: any verb, with the arguments it takes.
 
@@ -161,25 +190,35 @@ def stream(music: Music | None = None, *, verb: str = "compose", model: Model | 
     wish: dict[str, Any] = {"place": str(bars)} if place else {"bars": bars}
     request = Request(verb=verb.rstrip("_"), **wish, meter=meter, tempo=tempo, key=key, tracks=_names(tracks),
                       chords=chords, ranges=ranges or {}, targets=targets or {}, open=open, strength=strength,
-                      loop=loop, temperature=temperature, top_p=top_p, seed=_seed(seed), index=index)
+                      loop=loop, temperature=temperature, top_p=top_p, originality=originality, seed=_seed(seed),
+                      index=index)
     chosen = choose_model(model)
     source = None if music is None else load(music, input_meter, input_downbeat, max_notes)
-    return generate.stream(request.replace(model=chosen.name, model_hash=chosen.hash), chosen.model, source=source)
+    named, guard = _guarded(request, chosen, registries)
+    made = generate.stream(named, chosen.model, source=source, guard=guard)
+    made.maker = provenance.maker_of(chosen.maker, music)
+    return made
 
 
-def replay(music: Music, *, model: Model | str | None = None) -> Result:
-    """The piece again from the settings inside the file; `model` where its checkpoint is a file of yours.
+def replay(music: Music, *, model: Model | str | None = None, registries: Sequence[Registered] = ()) -> Result:
+    """The piece again from the settings inside the file, or in its record; `model` where its checkpoint is yours.
 
-    RequestError where the file carries no settings, or the model is not the one that made it. `output.compare` says
-    whether it came out the same.
+    RequestError where there are no settings, or the model or the registries are not those that made it.
+    `output.compare` says whether it came out the same.
     """
-    request = generate.stamp_of(load(music))
+    request = provenance.request_of(music)
     chosen = choose_model(model or _named_model(request))
     if chosen.hash != request.model_hash:
         raise RequestError(f"this piece was made by the checkpoint {request.model} with sha256 "
                            f"{str(request.model_hash)[:12]}…; {chosen.name} is {str(chosen.hash)[:12]}…: give the "
                            "right one with --model")
-    return generate.remake(request, chosen.model)
+    named, guard = _guarded(request, chosen, registries)
+    if named.registry != request.registry:
+        asked = f"the registry with sha256 {request.registry[:12]}…: give it" if request.registry else \
+            "no registry of its own: give none"
+        raise RequestError(f"this piece was made beside {asked} with --registry")
+    return provenance.replayed(dataclasses.replace(generate.remake(request, chosen.model, guard),
+                                                   maker=chosen.maker), music)
 
 
 def load(music: Music, input_meter: str | None = None, input_downbeat: float | str | None = None,
@@ -194,10 +233,22 @@ def load(music: Music, input_meter: str | None = None, input_downbeat: float | s
 # --- the parts ---------------------------------------------------------------------------------------------------
 
 
-def _run(request: Request, model: Model | str, source: Score | None, count: int) -> list[Result]:
+def _run(request: Request, model: Model | str, music: Music | None, count: int,
+         registries: Sequence[Registered], **reading: Any) -> list[Result]:
     chosen = choose_model(model)
-    named = request.replace(model=chosen.name, model_hash=chosen.hash)
-    return generate.generate(named, chosen.model, source=source, count=count)
+    named, guard = _guarded(request, chosen, registries)
+    score = None if music is None else load(music, **reading)
+    made = generate.generate(named, chosen.model, source=score, count=count, guard=guard)
+    return provenance.attributed(made, chosen.maker, music)
+
+
+def _guarded(request: Request, chosen: Chosen, registries: Sequence[Registered]) -> tuple[Request, Guard]:
+    """The request with what composes it named, and the guard of the model with the registries given besides."""
+    given = load_registries(*(one for one in registries if not isinstance(one, Registry))).merge(
+        *(one for one in registries if isinstance(one, Registry)))
+    digest = hashlib.sha256(given.to_bytes()).hexdigest() if given.deposits else None
+    named = request.replace(model=chosen.name, model_hash=chosen.hash, registry=digest)
+    return named, dataclasses.replace(chosen.guard, registry=chosen.guard.registry.merge(given))
 
 
 def _names(tracks: str | Sequence[str]) -> tuple[str, ...]:

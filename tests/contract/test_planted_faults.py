@@ -8,7 +8,7 @@ import pytest
 
 from partimento import checkpoint, controls, formats, frame, generate
 from partimento.models.base import LogProb, Model
-from partimento.models.markov import Markov
+from partimento.models.markov import Markov, learn
 from partimento.models.random import Random
 from partimento.models.rnn import Rnn
 from partimento.request import Blanks, Result
@@ -255,6 +255,24 @@ def rhythm_costs_nothing(monkeypatch):
             found = super().log_prob(score, blanks, request)
             return dataclasses.replace(found, nats=found.nats - found.parts["rhythm"])
     return Free
+
+
+@fault("forgotten_is_never_learnt")
+def a_row_too_few_is_forgotten(monkeypatch):
+    def short(original, mixture, outside, history, symbols):
+        keep = slice(0, max(0, len(symbols) - 1))
+        return original(mixture, {name: outside[name][keep] for name in outside}, history[keep], symbols[keep])
+    wrap(monkeypatch, learn, "subtract", short)
+    return Markov
+
+
+@fault("forgotten_is_never_learnt")
+def forgetting_forgets_in_place(monkeypatch):
+    class Careless(Markov):
+        def forget(self, pieces):
+            found = super().forget(pieces)
+            return found._replace(model=self.restore(*found.model.state()))
+    return Careless
 
 
 @fault("resumed_is_uninterrupted")

@@ -337,16 +337,18 @@ def test_any_bytes_are_refused(tmp_path_factory: pytest.TempPathFactory, data: b
         checkpoint.load(path)
 
 
-def test_an_index_lies_as_it_is_and_aligned_and_registries_come_back(tmp_path):
-    index, registries = bytes(range(256)) * 9, [b"one", b"two" * 50]
-    checkpoint.save(table(), tmp_path / "t.partimento", record={"pieces": 3}, index=index, registries=registries)
+def test_indexes_lie_as_they_are_and_aligned_and_a_registry_comes_back(tmp_path):
+    index = bytes(range(256)) * 9
+    checkpoint.save(table(), tmp_path / "t.partimento", record={"pieces": 3}, indexes=[index, b"other"],
+                    registry=b"two" * 50)
     loaded = checkpoint.load(tmp_path / "t.partimento")
-    begin, size = loaded.index_place()
-    assert (begin % checkpoint.ALIGNED, size) == (0, len(index))
-    assert loaded.path.read_bytes()[begin:begin + size] == index
-    assert loaded.registries() == registries
+    assert loaded.indexes() == [index, b"other"]
+    for (begin, size), data in zip(loaded.index_places(), loaded.indexes(), strict=True):
+        assert (begin % checkpoint.ALIGNED, size) == (0, len(data))
+        assert loaded.path.read_bytes()[begin:begin + size] == data
+    assert loaded.registry() == b"two" * 50
     with zipfile.ZipFile(loaded.path) as archive:
         assert archive.testzip() is None
     checkpoint.save(table(), tmp_path / "u.partimento")
     other = checkpoint.load(tmp_path / "u.partimento")
-    assert (other.index_place(), other.registries(), other.ledger_hash()) == (None, [], "")
+    assert (other.index_places(), other.registry(), other.ledger_hash()) == ([], b"", "")

@@ -43,7 +43,7 @@ def test_no_words_and_help_show_every_command(shell):
         code, out, err = shell(*words)
         assert (code, err) == (0, [])
         for verb in (*LEARNT, "replay", "demo", "train", "inspect", "convert", "render", "models", "doctor",
-                     "data"):
+                     "data", "evaluate", "registry", "provenance"):
             assert any(line.strip().startswith(f"{verb} ") for line in out)
     assert shell("--version")[1] == [f"partimento, version {__version__}"]
 
@@ -54,7 +54,8 @@ def test_the_written_path_is_the_last_line(shell, tmp_path):
     assert out[0].startswith("candidate 1 of seed 7: ")
     assert "  + bars: asked 2, got 2" in out
     assert out[-2:] == [str(Path("out/compose-random-4-4-120bpm-seed7-1.mid")), str(Path("out/index.html"))]
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [Path(p).name for p in out[-2:]]
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+        Path(out[-2]).name, Path(out[-2]).with_suffix(".provenance.json").name, "index.html"]
 
 
 @pytest.mark.parametrize(("out", "count", "names"), [

@@ -52,4 +52,4 @@ def test_the_article_goes_through_its_five_steps(tmp_path: Path) -> None:
     piece = read(tmp_path / "article.mid")
     assert piece.n_bars == 16
     assert len(piece) > 16
-    assert [path.name for path in tmp_path.iterdir()] == ["article.mid"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["article.mid", "article.provenance.json"]

@@ -25,7 +25,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTIMENTO = [sys.executable, "-m", "partimento"]
-GROUPS = {"data"}                # commands that hold commands
+GROUPS = {"data", "registry", "provenance"}
 SHELLS = ("", "sh", "bash", "console")
 LEFT_OUT = ("pip", "make", "cd", "git")
 MARK = "<!-- run"

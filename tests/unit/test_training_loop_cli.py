@@ -22,7 +22,7 @@ import pytest
 from partimento import checkpoint, cli, formats, progress
 from partimento.data import ledger
 from partimento.errors import ModelError, RequestError
-from partimento.models.base import Arrays, Model, Piece, Progress, Report, need_torch
+from partimento.models.base import Arrays, Copying, Model, Piece, Progress, Report, need_torch
 from partimento.models.random import Random, RandomConfig
 from partimento.sampling import generator
 from partimento.testing import check_model, small_corpus, song
@@ -56,7 +56,7 @@ class Steps(Random):
 
     def fit(self, pieces: Iterable[Piece], *, valid: Iterable[Piece] = (), seed: int = 0, device: str = "auto",
             start: Model | None = None, budget: float | None = None, keep: Path | None = None,
-            report: Report | None = None) -> Self:
+            copying: Copying | None = None, report: Report | None = None) -> Self:
         self.weights, step = np.zeros(4) if start is None else start.state()[1]["weights"].copy(), 0
         self.told = {"steps": self.config.steps, "device": device, "budget": budget, "valid": len(list(valid))}
         if keep is not None and keep.exists():

@@ -12,6 +12,7 @@ import partimento
 from partimento import cli, conversion, formats, generate, output, verbs
 from partimento.errors import CheckpointError, ModelError, PartimentoError, RequestError, WriteError
 from partimento.models.random import Random
+from partimento.provenance import sidecar_of
 from partimento.score import Meter, Score, Track
 from partimento.testing import song
 
@@ -62,9 +63,14 @@ def test_python_and_the_command_line_give_the_same_bytes(verb, wish, music, tmp_
     assert [p.name for p in ours] == [p.name for p in theirs]
     assert [p.read_bytes() for p in ours] == [p.read_bytes() for p in theirs]
     assert ours[0].read_bytes() != ours[1].read_bytes()
-    for path in theirs:
-        assert cli.main(["replay", str(path), "-o", str(tmp_path / "again"), "--format", "mid"]) == 0
-        assert f"{path}: the same bytes" in capsys.readouterr().out
+    records = [sidecar_of(p).read_bytes() for p in theirs]
+    assert [sidecar_of(p).read_bytes() for p in ours] == records
+    for path, record in zip(theirs, records, strict=True):
+        for source in (path, sidecar_of(path)):
+            assert cli.main(["replay", str(source), "-o", str(tmp_path / "again"), "--format", "mid"]) == 0
+            lines = capsys.readouterr().out.splitlines()
+            assert f"{source}: the same bytes" in lines
+            assert sidecar_of(lines[-1]).read_bytes() == record
 
 
 @pytest.mark.parametrize(("verb", "wish"), VERBS)

@@ -8,7 +8,15 @@ from typing import Any
 
 import click
 
-from partimento.cli.parts import corpus_options, given_only, json_option, say, say_written, voice_options
+from partimento.cli.parts import (
+    corpus_options,
+    given_only,
+    json_option,
+    max_notes_option,
+    say,
+    say_written,
+    voice_options,
+)
 from partimento.progress import Shown
 
 
@@ -18,8 +26,6 @@ def data_group() -> None:
 
 
 _sets = click.option("--sets", metavar="JSON", help="A file that declares sets of your own [those of partimento].")
-_max_notes = click.option("--max-notes", type=int, default=5_000_000, show_default=True,
-                          help="Leave out files of more notes.")
 
 
 @data_group.command("list")
@@ -62,7 +68,7 @@ def get_set(name: str, out: str, sets: str | None, as_json: bool, quiet: bool) -
 @click.option("-o", "--out", help="Table (CSV) to write [NAME.rights.csv beside the folder].")
 @click.option("--source", help="Where the music comes from, where the folder does not say.")
 @corpus_options
-@_max_notes
+@max_notes_option
 @voice_options
 def write_rights(folder: str, out: str | None, as_json: bool, quiet: bool, **given: Any) -> None:
     """The rights sheet of a FOLDER: source, licence, sha256 of each file, if it is used, and why not.
@@ -84,7 +90,7 @@ def write_rights(folder: str, out: str | None, as_json: bool, quiet: bool, **giv
 
 @data_group.command("duplicates")
 @click.argument("folder", type=click.Path())
-@_max_notes
+@max_notes_option
 @json_option
 @click.option("--quiet", is_flag=True, help="No progress.")
 def show_duplicates(folder: str, as_json: bool, quiet: bool, **given: Any) -> None:

@@ -131,6 +131,7 @@ class Mixture:
                                 for view in self.columns], bool).reshape(len(self.views), self.depth)
         self.names = sorted({c.outside for view in self.columns for c in view if c.outside})
         self.levels: list[_Level] = []
+        self.floors: Ints | None = None     # of each view: `prune`, raised where too many contexts would stay
         uses = [np.array([any(c.outside in names for c in view) for view in self.columns], bool)
                 for names in (MEMORY, CHORDS)]
         self.asked = np.array([~(plain & uses[0] | bare & uses[1])
@@ -206,14 +207,15 @@ class Mixture:
         """Count all rows, or those said, one view after another, so that no more than one is held at a time."""
         self.levels = []
         parts: list[list[tuple[Any, ...]]] = []
+        self.floors = np.full(len(self.views), self.prune)
         used = self.weights.sum(axis=(0, 1)) > 0
         for v in range(len(self.views)):
             some = rows if used[v] else np.zeros(0, np.int64)
             told: Any = slice(None) if some is None else some
-            seen = self._steps(history[told], symbols[told]) if self.views[v].relative else symbols[told]
-            parts.append(_count_view(self._view_values(v, outside, history, some), seen.astype(np.int32),
-                                     self.alphabet(v), self.prune, self.most))
-        self.levels = []
+            seen = self.steps(history[told], symbols[told]) if self.views[v].relative else symbols[told]
+            part, self.floors[v] = count_view(self._view_values(v, outside, history, some), seen.astype(np.int32),
+                                              self.alphabet(v), self.prune, self.most)
+            parts.append(part)
         shift = np.arange(len(self.views))
         for depth in range(self.depth + 1):
             here = [(v, part[depth]) for v, part in enumerate(parts) if depth < len(part)]
@@ -225,17 +227,17 @@ class Mixture:
                 seen_symbols.append(symbol)
                 counts.append(count)
                 sizes[v] = len(parent)
-            self.levels.append(self._level(depth, _join(keys), _join(lengths), _join(seen_symbols, np.int32),
-                                           _join(counts, np.int32)))
+            self.levels.append(self.level(depth, _join(keys), _join(lengths), _join(seen_symbols, np.int32),
+                                          _join(counts, np.int32)))
             shift = np.cumsum(sizes) - sizes
         self._remembered = {}
 
-    def _level(self, depth: int, key: Ints, length: Ints, symbol: npt.NDArray[Any], count: npt.NDArray[Any]) -> _Level:
+    def level(self, depth: int, key: Ints, length: Ints, symbol: npt.NDArray[Any], count: npt.NDArray[Any]) -> _Level:
+        """The contexts of one depth: sorted keys, how many symbols followed each, and those with their counts."""
         first = np.concatenate([[0], np.cumsum(length)]).astype(np.int64)
         owner = np.repeat(np.arange(len(key)), length)
         total = np.bincount(owner, count, len(key)) + self.strength
-        gain = (count - self.discount) / total[owner]
-        rest = (self.strength + self.discount * length) / total
+        gain, rest = (count - self.discount) / total[owner], (self.strength + self.discount * length) / total
         trust = depth * len(_SIGHTINGS) + np.searchsorted(_SIGHTINGS, total - self.strength, side="right") - 1
         return _Level(key, first, symbol.astype(np.int32, copy=False), count.astype(np.int32, copy=False), gain, rest,
                       np.maximum(trust, 0).astype(np.int16))
@@ -244,7 +246,8 @@ class Mixture:
         """How many symbols a view counts: all, or all intervals between two."""
         return 2 * self.size - 1 if self.views[view].relative else self.size
 
-    def _steps(self, history: npt.NDArray[Any], symbols: npt.NDArray[Any]) -> Ints:
+    def steps(self, history: npt.NDArray[Any], symbols: npt.NDArray[Any]) -> Ints:
+        """The symbols as intervals from the last ones, from 0 up."""
         last = history[:, 0]
         return np.asarray(symbols, np.int64) - np.where(last < 0, self.size // 2, last) + self.size - 1
 
@@ -362,6 +365,8 @@ class Mixture:
     def state(self) -> dict[str, npt.NDArray[Any]]:
         """What was counted, as small arrays: `restore` takes them back."""
         out: dict[str, npt.NDArray[Any]] = {"weights": self.weights, "worth": self.worth}
+        if self.floors is not None:
+            out["floors"] = self.floors.astype(np.int32)
         for depth, level in enumerate(self.levels):
             parents = len(self.levels[depth - 1].key) if depth else len(self.views)
             out[f"{depth}.children"] = _small(np.bincount(level.key >> 16, minlength=parents))
@@ -379,20 +384,21 @@ class Mixture:
             children = arrays[f"{depth}.children"].astype(np.int64)
             key = np.repeat(np.arange(len(children)), children) << 16 | (
                 arrays[f"{depth}.value"].astype(np.int64) + SHIFT)
-            self.levels.append(self._level(depth, key, *(arrays[f"{depth}.{name}"].astype(np.int64)
-                                                  for name in ("kinds", "symbol", "count"))))
+            self.levels.append(self.level(depth, key, *(arrays[f"{depth}.{name}"].astype(np.int64)
+                                                 for name in ("kinds", "symbol", "count"))))
+        self.floors = np.asarray(arrays["floors"], np.int64) if "floors" in arrays else None
         self._remembered = {}
 
 
 # --- counting one view -------------------------------------------------------------------------------------------
 
 
-def _count_view(values: npt.NDArray[np.int16], symbols: npt.NDArray[np.int32], size: int, prune: int,
-                most: int) -> list[tuple[Ints, npt.NDArray[np.int16], Ints, Shorter, Shorter]]:
+def count_view(values: npt.NDArray[np.int16], symbols: npt.NDArray[np.int32], size: int, prune: int,
+               most: int) -> tuple[list[tuple[Ints, npt.NDArray[np.int16], Ints, Shorter, Shorter]], int]:
     """One tuple a depth: parent and value of each context, how many kinds followed it, the kinds and their counts.
 
     Contexts of two and more columns seen fewer than `prune` times are dropped; where more than `most` would stay, that
-    number is raised until they do not.
+    number is raised until they do not, and comes back too.
     """
     rows, depth = values.shape
     order = np.lexsort((symbols, *values.T[::-1])) if depth else np.argsort(symbols, kind="stable")
@@ -423,13 +429,12 @@ def _count_view(values: npt.NDArray[np.int16], symbols: npt.NDArray[np.int32], s
             pairs = np.sort(nodes[d][0][context] * size + kind)
             at = np.flatnonzero(np.append(True, pairs[1:] != pairs[:-1])[:len(pairs)])
             context, kind, counts = pairs[at] // size, pairs[at] % size, _lengths(at, len(pairs))
-    out = []
-    number = np.zeros(1, np.int64)
+    out, number = [], np.zeros(1, np.int64)
     for (parent, value), stay, (context, kind, counts) in zip(nodes, keep, found[::-1], strict=True):
         kinds = np.bincount(context, minlength=len(parent))
         out.append((number[parent[stay]], value[stay], kinds[stay], kind.astype(np.int32), counts.astype(np.int32)))
         number = np.cumsum(stay) - 1
-    return out
+    return out, prune
 
 
 def _lengths(begins: Ints, rows: int) -> Ints:

@@ -55,6 +55,23 @@ class Progress(NamedTuple):
 Report = Callable[[Progress], bool]
 
 
+class Copied(NamedTuple):
+    """What a model copies as it stands: the share of its notes (0–1) in passages that the music that teaches it has
+    too, and the most that is usual for that music itself. `source` names the piece that it shares most with."""
+
+    share: float
+    usual: float
+    source: str = ""
+
+    @property
+    def excess(self) -> float:
+        """By how much the share is above what is usual, 0 where it is not."""
+        return max(0.0, self.share - self.usual)
+
+
+Copying = Callable[["Model"], Copied | None]
+
+
 @dataclasses.dataclass(frozen=True)
 class LogProb:
     """Log-probability in nats of what stands in the blanks: onset, pitch, duration and track of every note there.
@@ -86,6 +103,18 @@ class Reason:
     alternatives: tuple[tuple[str, float], ...] = ()
 
 
+class Forgotten(NamedTuple):
+    """A model without some of the pieces it was fitted on, and how far it is what a fit without them would give.
+
+    `chosen` says what was chosen on the data and stays as it was; `unsure` what, that being so, may still differ from a
+    fit without the pieces: nothing where it is empty.
+    """
+
+    model: Model
+    chosen: tuple[str, ...] = ()
+    unsure: tuple[str, ...] = ()
+
+
 class Model(ABC):
     """A family of models. The constructor stores its config and does no work; `fit` learns and returns self.
 
@@ -113,12 +142,14 @@ class Model(ABC):
 
     def fit(self, pieces: Iterable[Piece], *, valid: Iterable[Piece] = (), seed: int = 0, device: str = "auto",
             start: Model | None = None, budget: float | None = None, keep: Path | None = None,
-            report: Report | None = None) -> Self:
+            copying: Copying | None = None, report: Report | None = None) -> Self:
         """Learn from `pieces` (re-iterable) and return self; a family that does not learn returns self at once.
 
         A second fit without `start` (a fitted model to go on from) forgets the first. `budget` is in seconds. `keep`
         is the file in which a family that `resumes` keeps the state of its training: where it stands there already,
         the fit goes on from it, and a fit that was not stopped deletes it at its end; other families leave it alone.
+        `copying` says how much a model copies: such a family asks it at every validation, and keeps the weights that
+        validate best among those that copy no more than is usual. Both are given to families that resume alone.
         `report(progress)` is called now and then; when it returns False the fit stops and the model is usable.
         """
         return self
@@ -163,6 +194,13 @@ class Model(ABC):
 
     def explain(self, score: Score, note: int) -> Reason | None:
         """Why note `note` of `score` is there, or None where the family cannot say."""
+        return None
+
+    def forget(self, pieces: Sequence[Piece]) -> Forgotten | None:
+        """Another model, without these of the pieces it was fitted on, however often it learnt each; the settings stay.
+
+        None where the family can only be fitted again. ModelError where it never learnt one of them, or no other.
+        """
         return None
 
     def record(self) -> dict[str, Any]:

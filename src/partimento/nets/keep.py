@@ -27,7 +27,8 @@ class Standing:
     """Where a training stands: `step` steps done of `steps` (None: not planned yet), after `seconds` of all its runs.
 
     `micro` rows fit in memory at once; `nats` over `units` were seen since the last validation, whose best was `best`
-    at `best_step`, `since` validations ago; `curve` has a row (step, train, valid) a validation, in nats a unit.
+    at `best_step`, `since` validations ago, and copied by `excess` more than is usual; `curve` has a row (step, train,
+    valid) a validation, in nats a unit, `copied` one (step, share of notes shared, the most that is usual).
     """
 
     micro: int
@@ -38,8 +39,10 @@ class Standing:
     units: float = 0.0
     best: float | None = None
     best_step: int = 0
+    excess: float = 0.0
     since: int = 0
     curve: list[tuple[int, float, float | None]] = dataclasses.field(default_factory=list)
+    copied: list[tuple[int, float, float]] = dataclasses.field(default_factory=list)
 
 
 def write(path: Path, fingerprint: str, standing: Standing, arrays: Mapping[str, npt.NDArray[np.float32]]) -> None:

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 from partimento.errors import ModelError, WriteError
-from partimento.models.base import Model, Progress, Report
+from partimento.models.base import Copying, Model, Progress, Report
 from partimento.nets import keep as state
 from partimento.nets.learner import Learner, arrays
 from partimento.nets.machine import (
@@ -93,9 +93,10 @@ class Plan:
 class Outcome:
     """What a run gave: the averaged weights that validated best (without a validation, the last), float32 by name.
 
-    `steps` were planned (None: stopped before they were), `step` done, the weights are of `best_step`; `seconds` of
-    all runs together; `curve` has (step, nats a unit in training, in validation or None); `stopped` says why it ended:
-    ``steps``, ``patience``, ``report`` (it said False) or ``nan``; `notes` are sentences worth telling.
+    `steps` were planned (None: stopped before they were), `step` done, the weights are of `best_step`; `seconds` of all
+    runs together; `curve` has (step, nats a unit in training, in validation or None), `copied` (step, share of notes
+    that are shared, the most that is usual); `stopped` says why it ended: ``steps``, ``patience``, ``report`` (it said
+    False) or ``nan``; `notes` are sentences worth telling.
     """
 
     weights: dict[str, np.ndarray]
@@ -104,6 +105,7 @@ class Outcome:
     steps: int | None
     seconds: float
     curve: list[tuple[int, float, float | None]]
+    copied: list[tuple[int, float, float]]
     stopped: Stopped
     notes: tuple[str, ...]
     device: str
@@ -111,8 +113,11 @@ class Outcome:
 
 
 def run(task: Task, plan: Plan, *, device: str = "auto", keep: Path | None = None, fingerprint: str = "",
-        report: Report | None = None) -> Outcome:
+        copying: Copying | None = None, report: Report | None = None) -> Outcome:
     """Train the network of a task and return the best weights, which then stand in the network too.
+
+    The best are those that validate best among those that copy no more than is usual, by `copying`; where all copy
+    more, those that do so least.
 
     `keep` is the file of the training's state: where it stands there already the run goes on from it; it stays where
     `report` stopped the run, and is deleted where the run came to its end. `fingerprint` names the music, settings
@@ -126,7 +131,7 @@ def run(task: Task, plan: Plan, *, device: str = "auto", keep: Path | None = Non
                          f"{plan.valid_every}")
     place = find_device(device)
     with own_randomness(place), Ranks(place) as ranks:
-        training = _Run(task, plan, place, ranks, keep, fingerprint, report if ranks.first else None)
+        training = _Run(task, plan, place, ranks, keep, fingerprint, copying, report if ranks.first else None)
         try:
             return training.go()
         finally:
@@ -149,9 +154,9 @@ class _Run:
     """One run of the loop, with what stands in memory while it goes."""
 
     def __init__(self, task: Task, plan: Plan, device: torch.device, ranks: Ranks, path: Path | None,
-                 fingerprint: str, report: Report | None) -> None:
+                 fingerprint: str, copying: Copying | None, report: Report | None) -> None:
         self.task, self.plan, self.device, self.ranks = task, plan, device, ranks
-        self.path, self.fingerprint, self.report = path, fingerprint, report
+        self.path, self.fingerprint, self.copying, self.report = path, fingerprint, copying, report
         self.bfloat16 = plan.precision == "bfloat16" or (plan.precision == "auto" and has_bfloat16(device))
         self.learner = Learner(task.network, device, plan.betas, plan.weight_decay)
         self.best: state.Floats = {}
@@ -300,11 +305,13 @@ class _Run:
             self.stopped = "report"
         elif found is not None and not math.isfinite(found):
             self._not_a_number(f"the validation loss of step {self.at.step}")
-        elif found is not None and (self.at.best is None or found < self.at.best):
-            self.at.best, self.at.best_step, self.at.since = found, self.at.step, 0
-            self.best = arrays(self.learner.ema)
         elif found is not None:
-            self.at.since += 1
+            excess = self._copied()
+            if self.at.best is None or (excess, found) < (self.at.excess, self.at.best):
+                self.at.best, self.at.excess, self.at.best_step, self.at.since = found, excess, self.at.step, 0
+                self.best = arrays(self.learner.ema)
+            else:
+                self.at.since += 1
         reasons: tuple[Stopped, ...] = ("", "report", "nan")
         since, reason = self.ranks.agree(self.at.since, reasons.index(self.stopped))
         self.at.since, self.stopped = int(since), reasons[int(reason)]
@@ -314,6 +321,22 @@ class _Run:
             self.at.nats = self.at.units = 0.0
         self.validation = time.perf_counter() - began
         self.validating += self.validation
+
+    def _copied(self) -> float:
+        """By how much the averaged weights copy more than is usual; a row of the curve of copying."""
+        model = self.task.snapshot(arrays(self.learner.ema)) if self.copying is not None else None
+        if self.copying is None or model is None:
+            return 0.0
+        found = self.copying(model)
+        if found is None:
+            return 0.0
+        self.at.copied.append((self.at.step, found.share, found.usual))
+        if found.excess and not any(said.startswith("it began to copy") for said in self.notes):
+            where = f", most of {found.source}" if found.source else ""
+            self.notes.append(f"it began to copy at step {self.at.step}{where}: {found.share:.0%} of its notes stand "
+                              f"in passages of the music, where {found.usual:.0%} is the most that is usual; of "
+                              "weights that copy less the best are kept")
+        return round(found.excess, 6)
 
     def _valid_nats(self) -> float:
         """Nats a unit of the averaged weights, in float32, on the validation batches (NaN where it was stopped)."""
@@ -359,6 +382,8 @@ class _Run:
             measures["nats"] = self.loss
         if self.at.curve and self.at.curve[-1][2] is not None:
             measures["valid"] = self.at.curve[-1][2]
+        if self.at.copied:
+            measures["copied"] = self.at.copied[-1][1]
         if self.at.steps is not None and len(self.clock) > 1:
             measures["left"] = (self.at.steps - self.at.step) * self._step_seconds()
         elif self.plan.seconds is not None:
@@ -379,7 +404,8 @@ class _Run:
         self.learner.put(weights)
         best_step = int(self.ranks.agree(self.at.best_step)[0])
         return Outcome(arrays(weights), best_step, self.at.step, self.at.steps, self.at.seconds, self.at.curve,
-                       self.stopped, tuple(self.notes), str(self.device), "bfloat16" if self.bfloat16 else "float32")
+                       self.at.copied, self.stopped, tuple(self.notes), str(self.device),
+                       "bfloat16" if self.bfloat16 else "float32")
 
     def _save(self) -> None:
         """Keep the state; where it cannot be written, training goes on and one note says so."""

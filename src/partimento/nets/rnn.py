@@ -14,7 +14,7 @@ import numpy as np
 from partimento import network
 from partimento.errors import ModelError
 from partimento.events.library import Library
-from partimento.models.base import Model, Piece, Report
+from partimento.models.base import Copying, Model, Piece, Report
 from partimento.nets.loop import Plan, run
 from partimento.nets.recurrent import Recurrent
 from partimento.nets.task import Streams
@@ -43,7 +43,8 @@ Snapshot = Callable[[Shape, Mapping[str, np.ndarray], Mapping[str, Any]], Model]
 
 
 def fit(config: Any, pieces: Iterable[Piece], valid: Iterable[Piece], *, seed: int, device: str, start: Player | None,
-        budget: float | None, keep: Path | None, report: Report | None, snapshot: Snapshot) -> Learnt:
+        budget: float | None, keep: Path | None, copying: Copying | None, report: Report | None,
+        snapshot: Snapshot) -> Learnt:
     """Train a network as an ``RnnConfig`` says, from `start` if there is one; `snapshot` makes a model of weights."""
     for name in ("cell", "layers", "width"):
         wish, has = getattr(config, name), getattr(start.shape, name) if start is not None else None
@@ -71,7 +72,7 @@ def fit(config: Any, pieces: Iterable[Piece], valid: Iterable[Piece], *, seed: i
                     ema=min(EMA, 1 - 10 / (steps or 1000)) if steps is None or steps > 20 else 0.0,
                     micro=config.batch, valid_every=every, patience=config.patience, precision=config.precision,
                     seed=seed)
-        done = run(task, plan, device=device, keep=keep, report=report,
+        done = run(task, plan, device=device, keep=keep, copying=copying, report=report,
                    fingerprint=_fingerprint(config, shape, seed, library, weights))
     finally:
         library.close()
@@ -82,6 +83,7 @@ def fit(config: Any, pieces: Iterable[Piece], valid: Iterable[Piece], *, seed: i
     record = {"steps": done.step, "best step": done.best_step, "device": done.device, "precision": done.precision,
               "curve": [[step, round(train, 4), None if held is None else round(held, 4)]
                         for step, train, held in done.curve],
+              "copying": [[step, round(share, 4), round(usual, 4)] for step, share, usual in done.copied],
               "notes": [*few, *done.notes], "events": events}
     return Learnt(shape, done.weights, library.tables, record)
 

@@ -317,7 +317,7 @@ def write_audio(score: Score, path: str | os.PathLike[str], *,
     kind = _format(file.suffix.lower().lstrip("."))
     check_target(file)
     sound = render_audio(score, soundfont=soundfont, rate=rate, loop=loop, reverb=reverb)
-    write_bytes(file, _encoded(sound, rate, kind))
+    write_bytes(file, encoded(sound, rate, kind))
     return file
 
 
@@ -330,7 +330,7 @@ def audio_bytes(score: Score, format: str = "ogg", *, soundfont: str | os.PathLi
     b'RIFF'
     """
     sound = render_audio(score, soundfont=soundfont, rate=rate, loop=loop, reverb=reverb)
-    return _encoded(sound, rate, _format(format))
+    return encoded(sound, rate, _format(format))
 
 
 def _format(suffix: str) -> str:
@@ -339,7 +339,7 @@ def _format(suffix: str) -> str:
     return suffix
 
 
-def _encoded(sound: FloatArray, rate: int, kind: str) -> bytes:
+def encoded(sound: FloatArray, rate: int, kind: str) -> bytes:
     """`sound` as the bytes of a sound file; the same bytes for the same sound."""
     if not len(sound):
         raise WriteError("a sound file must hold some sound; this piece has no length at all")
@@ -356,13 +356,13 @@ def _encoded(sound: FloatArray, rate: int, kind: str) -> bytes:
     except (soundfile.LibsndfileError, ValueError, TypeError) as error:
         raise WriteError(f"cannot write {kind} at {rate} samples a second: {error}") from None
     data = buffer.getvalue()
-    return _same_serial(data) if kind == "ogg" else data
+    return same_serial(data) if kind == "ogg" else data
 
 
 _REVERSED = bytes(int(f"{i:08b}"[::-1], 2) for i in range(256))
 
 
-def _same_serial(data: bytes) -> bytes:
+def same_serial(data: bytes) -> bytes:
     """An Ogg stream with its random serial number set to 1 and every page's checksum made right again.
 
     Pages as in RFC 3533. Its CRC-32 is zlib's with the bits of every byte reversed, from 0 and not inverted.

@@ -4,8 +4,9 @@
 raises an AssertionError that names it. Laws run over many seeds on small music made here; nothing is read or fetched.
 """
 
-from partimento.testing import model_laws, music_laws
+from partimento.testing import model_laws, music_laws, rights_laws
 from partimento.testing.music import inputs, small_corpus, song
 from partimento.testing.suite import CHECKS, Subject, check_model
 
-__all__ = ["CHECKS", "Subject", "check_model", "inputs", "model_laws", "music_laws", "small_corpus", "song"]
+__all__ = ["CHECKS", "Subject", "check_model", "inputs", "model_laws", "music_laws", "rights_laws", "small_corpus",
+           "song"]

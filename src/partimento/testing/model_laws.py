@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from partimento import checkpoint, controls, formats, generate
-from partimento.models.base import Model, Progress, Report
+from partimento.errors import PartimentoError
+from partimento.models.base import Model, Piece, Progress, Report
 from partimento.models.random import Random
 from partimento.request import Blanks, Region, Request, Result
 from partimento.sampling import generator
@@ -235,6 +236,32 @@ def one_short_song_is_enough(subject: Subject) -> None:
     for seed in SEEDS:
         score = generate.generate(Request(bars=4, seed=seed), model)[0].score
         expect(len(np.unique(score.pitch)) > 1, f"seed {seed}: {len(score)} notes of one pitch")
+
+
+@law(lambda kind: kind.forget is not Model.forget)
+def forgotten_is_never_learnt(subject: Subject) -> None:
+    """What forgot a piece is, in every byte it is saved as, what was fitted without it; the model itself stays."""
+    music = small_corpus()
+    before = _saved(subject.model)
+    for gone in (0, 3):
+        found = subject.model.forget([music[gone]])
+        expect(found is not None and not found.unsure, f"piece {gone} is not forgotten for sure: {found}")
+        assert found is not None
+        without = subject.fresh().fit([piece for number, piece in enumerate(music) if number != gone])
+        expect(_saved(found.model) == _saved(without), f"without piece {gone} it is another model than one fitted so")
+    expect(_saved(subject.model) == before, "the model that was asked to forget has changed")
+    try:
+        subject.model.forget([Piece(song(99), "unheard")])
+    except PartimentoError as error:
+        expect("unheard" in str(error), "the refusal does not name the piece")
+    else:
+        raise AssertionError("a piece was forgotten that was never learnt")
+
+
+def _saved(model: Model) -> list[Any]:
+    values, arrays = model.state()
+    return [json.dumps(values, sort_keys=True),
+            *((name, array.dtype.str, array.shape, array.tobytes()) for name, array in sorted(arrays.items()))]
 
 
 @law(has_likelihood)

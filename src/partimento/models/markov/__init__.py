@@ -30,8 +30,8 @@ from partimento import habits, theory
 from partimento.counting.mixture import Mixture
 from partimento.errors import ModelError, nearest
 from partimento.features import heard_key, written_key_fits
-from partimento.models.base import Arrays, LogProb, Model, Piece, Progress, Reason, Report, Rng
-from partimento.models.markov import views
+from partimento.models.base import Arrays, Copying, Forgotten, LogProb, Model, Piece, Progress, Reason, Report, Rng
+from partimento.models.markov import forget, views
 from partimento.models.markov.explain import reason
 from partimento.models.markov.groove import grooved
 from partimento.models.markov.hands import hands_apart, hands_together, is_piano
@@ -123,6 +123,7 @@ class Markov(Model):
         super().__init__(config, **settings)
         self._stages: dict[str, Mixture] = {}
         self._tables: dict[str, Any] = {}
+        self._told: forget.Told | None = None       # of an older checkpoint not known
 
     @property
     def fitted(self) -> bool:
@@ -144,15 +145,14 @@ class Markov(Model):
 
     def fit(self, pieces: Iterable[Piece], *, valid: Iterable[Piece] = (), seed: int = 0, device: str = "auto",
             start: Model | None = None, budget: float | None = None, keep: Path | None = None,
-            report: Report | None = None) -> Self:
+            copying: Copying | None = None, report: Report | None = None) -> Self:
         """Count the pieces; see the contract. It takes no `start`; of a `budget` half goes to reading."""
         if start is not None:
             raise ModelError("the markov family counts all its pieces at once; fit it on the old and the new together")
         stages = self._mixtures()
         rows = {stage: Rows(mixture) for stage, mixture in stages.items()}
         tables: dict[str, Counter[Any]] = {name: Counter() for name in FACTS}
-        low = -((self.config.transpositions - 1) // 2)
-        transpositions = range(low, low + self.config.transpositions)
+        told = forget.Notebook()
         total = len(pieces) if isinstance(pieces, Sized) else 0
         used, stopped = 0, False
         until = None if budget is None else time.monotonic() + budget / 2
@@ -163,7 +163,10 @@ class Markov(Model):
                 stopped = True
                 break
             if len(piece.score):
-                self._add(rows, tables, piece.score, used, transpositions)
+                facts = self._add(rows, piece.score, used)
+                for name in FACTS:
+                    tables[name].update(facts[name])
+                told.add(piece.score, facts)
                 used += 1
         if not used:
             raise ModelError("the markov family needs at least one piece with notes to learn from")
@@ -172,13 +175,65 @@ class Markov(Model):
             rows[stage].count(held_out)
             if report is not None and not stopped:
                 report(Progress(f"counting {stage}", i + 1, len(STAGES)))
-        self._stages = stages
-        self._tables = {**habits.plain(tables, FACTS)}
-        self._tables["parts"] = sorted(rows["rhythm"].parts)
+        self._stages, self._told = stages, told.told()
+        self._tables = self._plain(tables, sorted(rows["rhythm"].parts))
         return self
 
-    def _add(self, rows: dict[str, Rows], tables: dict[str, Counter[Any]], score: Score, number: int,
-             transpositions: Sequence[int]) -> None:
+    def _plain(self, tables: dict[str, Counter[Any]], parts: list[int]) -> dict[str, Any]:
+        span = forget.sorted_rows(tables["span"], FACTS["span"])
+        return {**habits.plain({**tables, "span": span}, FACTS), "parts": parts}
+
+    def forget(self, pieces: Sequence[Piece]) -> Forgotten:
+        """What stays when their counts are subtracted; see the contract."""
+        if not self.fitted:
+            raise ModelError("a model must be fitted before it forgets")
+        rows = {stage: Rows(mixture) for stage, mixture in self._stages.items()}
+        tables = forget.counters(self._tables, FACTS)
+        left, unsure = self._told, []
+        for piece in pieces:
+            times = 1
+            if left is not None:
+                times, left = left.times(piece.score), left.without(piece.score)
+            if not times or not len(piece.score):
+                raise ModelError(f"only music that was learnt can be forgotten; {piece.id} was not learnt as it is now")
+            for _ in range(times):
+                facts = self._add(rows, piece.score, 0)
+                tables = {name: forget.without(tables[name], facts[name]) for name in FACTS}
+        made, doubts = type(self)(self.config), 0
+        for stage, own in rows.items():
+            made._stages[stage], number = own.taken_out()
+            forget.trimmed(made._stages[stage], stage in ("rhythm", "pitch"))
+            doubts += number
+        if not len(made._stages["rhythm"].levels[0].symbol):
+            raise ModelError("a model must have learnt something else to forget this music; it has not: delete it")
+        if left is None:
+            unsure.append("which of equally frequent meters, tempos, keys, bands, roles and chords stands first")
+        else:
+            tables |= left.tables()
+        made._told = left
+        made._tables = made._plain(tables, forget.codes_of(made._stages["rhythm"]))
+        if doubts:
+            counts = sum(len(level.times) for mixture in made._stages.values() for level in mixture.levels)
+            unsure.append(f"{doubts:,} of {counts:,} counts, which may be too low: contexts seen too rarely to be kept "
+                          "may have been in other pieces too")
+        return Forgotten(made, self._chosen(), tuple(unsure))
+
+    def _chosen(self) -> tuple[str, ...]:
+        """What was chosen on the pieces beyond counting them."""
+        out = []
+        if any((mixture.worth != 1).any() for mixture in self._stages.values()):
+            out.append("the weights of the views, learnt on a tenth of the pieces")
+        raised = sum(int((mixture.floors > mixture.prune).sum()) for mixture in self._stages.values()
+                     if mixture.floors is not None)
+        if raised:
+            out.append(f"how rare a context must be to be dropped, in {raised} views that had too many")
+        return tuple(out)
+
+    def _add(self, rows: dict[str, Rows], score: Score, number: int) -> dict[str, Counter[Any]]:
+        """Add the rows of a piece, and give the counts of its facts."""
+        tables: dict[str, Counter[Any]] = {name: Counter() for name in FACTS}
+        low = -((self.config.transpositions - 1) // 2)
+        transpositions = range(low, low + self.config.transpositions)
         frame = Frame(score, self.config.grid)
         notes, _ = snapped(score, self.config.grid)
         filled = np.unique(notes.track).tolist()
@@ -203,9 +258,10 @@ class Markov(Model):
         for role, track in zip(roles, range(len(tracks)), strict=True):
             tables["span"].update((role, pitch) for pitch in notes.pitch[notes.track == track].tolist())
         if all(track.is_drum for track in tracks):
-            return  # a drummer alone says nothing of what else a piece is made of
+            return tables  # a drummer alone says nothing of what else a piece is made of
         count_chords(tables["harmony"], score)
         habits.count(tables, score, default or (int(keys[0][0]), int(keys[1][0])), tracks)
+        return tables
 
     # --- composing -------------------------------------------------------------------------------------------
 
@@ -328,7 +384,10 @@ class Markov(Model):
         """The counts as small arrays, and the tables of facts."""
         arrays = {f"{stage}.{name}": array for stage, mixture in self._stages.items()
                   for name, array in mixture.state().items()}
-        return {"tables": self._tables}, arrays
+        if self._told is None:
+            return {"tables": self._tables}, arrays
+        values, more = self._told.state()
+        return {"tables": self._tables, "told": values}, {**arrays, **more}
 
     def restore(self, values: Mapping[str, Any], arrays: Arrays) -> Self:
         """Take back what `state` gave, and return self."""
@@ -337,6 +396,7 @@ class Markov(Model):
             mixture.restore({name.partition(".")[2]: array for name, array in arrays.items()
                              if name.startswith(f"{stage}.")})
         self._stages, self._tables = stages, dict(values["tables"])
+        self._told = forget.Told.restored(values["told"], arrays) if "told" in values else None
         return self
 
 

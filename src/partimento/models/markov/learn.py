@@ -11,6 +11,7 @@ import numpy.typing as npt
 from partimento.counting.memory import MEMORY, MISSING, echoes
 from partimento.counting.mixture import Mixture
 from partimento.counting.spool import Spool
+from partimento.counting.subtract import subtract
 from partimento.models.markov.part import (
     SIZES,
     Columns,
@@ -72,6 +73,12 @@ class Rows:
         self.mixture.fit(self.spool, history, self.spool["symbol"], self.spool["group"],
                          np.isin(piece, list(held_out)))
         self.spool.clear()
+
+
+    def taken_out(self) -> tuple[Mixture, int]:
+        """The mixture without these rows, all of which it has counted, and how many of its counts are in doubt."""
+        history = np.stack([self.spool[name] for name in self._own], axis=1)
+        return subtract(self.mixture, self.spool, history, self.spool["symbol"])
 
 
 def parts_of(frame: Frame, notes: Notes, roles: Sequence[int], keys: tuple[Ints, Ints], chord: Ints,

@@ -19,7 +19,7 @@ from partimento.errors import ModelError, nearest
 from partimento.events.blank import BlankPage
 from partimento.events.pens import DrawingPen, WeighingPen
 from partimento.events.walk import New, Walk
-from partimento.models.base import Arrays, LogProb, Model, Piece, Reason, Report, Rng, need_torch
+from partimento.models.base import Arrays, Copying, LogProb, Model, Piece, Reason, Report, Rng, need_torch
 from partimento.models.rnn.explain import Explaining
 from partimento.network import Player, Shape
 from partimento.request import Blanks, Request
@@ -99,15 +99,16 @@ class Rnn(Model):
 
     def fit(self, pieces: Iterable[Piece], *, valid: Iterable[Piece] = (), seed: int = 0, device: str = "auto",
             start: Model | None = None, budget: float | None = None, keep: Path | None = None,
-            report: Report | None = None) -> Self:
+            copying: Copying | None = None, report: Report | None = None) -> Self:
         """Learn from the pieces; see the contract. Without `steps` and `budget` it reads the corpus 40 times."""
         need_torch(self.family)
         from partimento.nets import rnn
 
         if start is not None and not isinstance(start, Rnn):
             raise ModelError(f"the rnn family goes on from an rnn model; got one of the {start.family} family")
-        found = rnn.fit(self.config, pieces, valid, seed=seed, device=device, budget=budget, keep=keep, report=report,
-                        start=None if start is None else start.player, snapshot=self._with)
+        found = rnn.fit(self.config, pieces, valid, seed=seed, device=device, budget=budget, keep=keep,
+                        copying=copying, report=report, start=None if start is None else start.player,
+                        snapshot=self._with)
         self._take(found.shape, found.weights, found.tables, found.record)
         return self
 
