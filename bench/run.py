@@ -245,7 +245,7 @@ def markdown(rows: Sequence[Row], columns: Sequence[str]) -> list[str]:
 def write() -> Path:
     """Write RESULTS.md from the records, and return its path."""
     timings = [kept(path) for path in sorted(RESULTS.glob("*.json"))]
-    folders = sorted(path for path in (RESULTS / "tables").glob("*") if path.is_dir())
+    folders = sorted(path for path in (RESULTS / "tables").glob("*") if any(path.glob("*.json")))
     tables = [sorted((kept(path) for path in folder.glob("*.json")), key=lambda record: record.get("place", 0))
               for folder in folders]  # fmt: skip
     text = ["# Results", "", "Written by `bench/run.py` from `bench/results/`; no number of ours is typed by hand.", ""]
