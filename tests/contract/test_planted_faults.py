@@ -6,7 +6,7 @@ import itertools
 import numpy as np
 import pytest
 
-from partimento import checkpoint, controls, formats, frame, generate
+from partimento import checkpoint, controls, formats, frame, generate, provenance
 from partimento.models.base import LogProb, Model
 from partimento.models.markov import Markov, learn
 from partimento.models.random import Random
@@ -273,6 +273,29 @@ def forgetting_forgets_in_place(monkeypatch):
             found = super().forget(pieces)
             return found._replace(model=self.restore(*found.model.state()))
     return Careless
+
+
+@fault("copies_are_written_anew")
+def what_borrows_is_left(monkeypatch):
+    wrap(monkeypatch, generate, "_unborrowed",
+         lambda original, best, request, model, made, targets, guard:
+         (best, guard.look(best.score, best.new, request.originality), ()))
+    return Random
+
+
+@fault("copies_are_written_anew")
+def copies_are_rewritten_with_other_randomness_each_time(monkeypatch):
+    count = itertools.count()
+    wrap(monkeypatch, generate, "_unborrowed",
+         lambda original, best, request, *rest: original(best, request.replace(seed=request.seed + next(count)), *rest))
+    return Random
+
+
+@fault("records_say_who_made_what")
+def a_record_says_less_than_was_composed(monkeypatch):
+    wrap(monkeypatch, provenance, "record_of", lambda original, result: original(
+        dataclasses.replace(result, regions=result.regions[:1])))
+    return Random
 
 
 @fault("resumed_is_uninterrupted")

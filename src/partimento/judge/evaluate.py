@@ -100,8 +100,8 @@ def evaluate_sets(music: Sequence[Score], reference: Sequence[Score], *, bars: i
     sets = {"music": [p for p in music if len(p)], "reference": [p for p in reference if len(p)]}
     for name, pieces in sets.items():
         if len(pieces) < FEWEST:
-            raise RequestError(f"a set to compare must have at least {FEWEST} pieces with notes; the {name} has "
-                               f"{len(pieces)}")
+            raise RequestError(f"a set to compare must have at least {FEWEST} pieces with notes, copies counted "
+                               f"once; the {name} has {len(pieces)}")
     if bars is None:
         bars = min(LONGEST, max(1, int(np.median([piece.n_bars for piece in sets["music"]]))))
     if bars < 1:

@@ -65,7 +65,8 @@ def appraise(score: Score, reference: Reference | None = None, name: str = "piec
 def appraisal_text(found: Appraisal) -> str:
     """The findings, the rank and the originality of a piece in words for a terminal."""
     beside = found.reference or "open human music"
-    lines = [f"{found.name}: {len(found.score):,} notes, {found.score.n_bars} bars, beside {beside}",
+    notes, bars = len(found.score), found.score.n_bars
+    lines = [f"{found.name}: {notes:,} note{'s' * (notes != 1)}, {bars} bar{'s' * (bars != 1)}, beside {beside}",
              findings_text(found.score, found.findings), rank_text(found.rank) if found.rank else found.unranked]
     if found.originality is not None:
         lines.append(originality_text(found.originality))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from partimento import generate
+from partimento import generate, provenance
 from partimento.fingerprint.index import build_index, read_index
 from partimento.judge.guard import Guard
 from partimento.request import Blanks, Request
@@ -21,6 +21,29 @@ def copies_are_written_anew(subject: Subject) -> None:
     for request, source in wishes:
         expect(any(_is_written_anew(subject, request.replace(seed=seed), source) for seed in range(MOST_SEEDS)),
                f"{request.verb}: what borrowed from the corpus was left as it was")
+
+
+@law()
+def records_say_who_made_what(subject: Subject) -> None:
+    """The record of every verb is whole, comes back from JSON, and names the bars that were composed and no others."""
+    source = song(3, bars=6)
+    wishes = [(Request(bars=4, tracks=("flute", "piano"), seed=2), None),
+              (Request(verb="continue", bars=2, seed=2), source),
+              (Request(verb="infill", place="3-4", tracks=("1",), seed=2), source),
+              (Request(verb="harmonize", tracks=("bass",), seed=2), song(4, tracks=1)),
+              (Request(verb="vary", strength=0.5, seed=2), source)]
+    for request, given in wishes:
+        result = generate.generate(request, subject.model, source=given)[0]
+        record = provenance.record_of(result)
+        expect(record.whole and provenance.Record.from_text(record.to_text()) == record,
+               f"{request.verb}: the record does not come back as it was written")
+        expect(record.request == result.request, f"{request.verb}: the record is of another request")
+        composed = {step for step, what in enumerate(record.steps) if what["by"] == "composed"}
+        for track, hands in enumerate(record.hands):
+            own = result.score.onset[result.new & (result.score.track == track)].tolist()
+            bars = {result.score.bar_number(int(tick)) for tick in own}
+            said = {bar for first, last, who in hands.runs if composed & set(who) for bar in range(first, last + 1)}
+            expect(bars <= said, f"{request.verb}: composed bars {sorted(bars - said)} of track {track} are not named")
 
 
 def _is_written_anew(subject: Subject, request: Request, source: Score | None) -> bool:
