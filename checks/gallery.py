@@ -5,8 +5,8 @@
 
 ``families``: a page of candidates for each wish below. ``pages``: the beginnings of 20 pieces of the sets, 10 composed
 pieces and 10 places of performed songs, by seed and unpicked, each as engraved page, roll, MIDI and MusicXML, with what
-reading mended and one sentence of a reader (``gallery_words.json``); the worst stand first. Sets that are not here are
-left out, and it says so.
+reading mended, the faults that are found, and one sentence of a reader (``gallery_words.json``); the worst stand first.
+Sets that are not here are left out, and it says so.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ import music_sets
 from partimento import formats, output, verbs
 from partimento.errors import PartimentoError
 from partimento.formats import frame_notices, rebar
+from partimento.judge.faults import findings, findings_text
 from partimento.notation.play import in_order
 from partimento.score import Score
 
@@ -119,7 +120,9 @@ def pages(folder: Path) -> tuple[list[str], int]:
             continue
         links = " ".join(f'<a href="pages/{html.escape(file.name)}">{html.escape(file.name)}</a>' for file in files)
         sentence = html.escape(words.get(piece.name, "not read yet"))
+        faults = html.escape(findings_text(piece.score, findings(piece.score))).replace("\n", "; ")
         items[piece.name] = (f"<li><b>{html.escape(piece.name)}</b>: {html.escape(piece.about)}<br>{sentence}<br>"
+                             f"<i>{faults}</i><br>"
                              f'{links}<br><img loading="lazy" src="pages/{html.escape(files[2].name)}"></li>')
     worst = [name for name in words.get("worst", []) if name in items]
     return [items[name] for name in (*worst, *(name for name in items if name not in worst))], failed
