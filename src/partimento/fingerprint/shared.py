@@ -36,8 +36,9 @@ COSTS = np.array([8, 8, 4, 5, 8, 0, 8, 5, 4, 8, 8])       # bits to say so; of a
 SNAP = 0.05             # as a share: tempos so near to one of these are it
 NEAR = 0.3              # of the usual distance between onsets: how late or early a note may be
 LEAST_NEAR = 2.0        # 24ths of a quarter note: the same, at least
-MISSED = 3.0            # bits that a note costs which does not agree
+MISSED = 3.3            # bits that a note costs which does not agree
 SKIPPED = 1.5           # the same of a note of the source that nothing agrees with
+OTHER_OCTAVE = 2.0      # the same of a note that agrees but in another octave than most of its strand
 WEAK = 5.0              # bits: a run of less is none
 TOLD = 10.0             # bits: a place whose runs have less together is none
 OTHERS = 0.5            # of what a passage's other strands say: they go with the one that says most
@@ -225,13 +226,15 @@ def _side_by_side(query: Query, index: Index, places: Sequence[_Place], hits: Hi
         fits &= (np.take_along_axis(pitch, j, 1) - wanted - shift) % octave == 0
         match, apart = np.where(fits, j, match), np.where(fits, off, apart)
     hit = (match >= 0) & inside
+    octaves = (np.take_along_axis(pitch, np.maximum(match, 0), 1) - wanted - shift) // 12
     weight = query.weight[mine]
     start, stop, net = _best_runs(hit, inside, match, weight)
     groups: dict[int, list[int]] = {}
     for i in np.flatnonzero(net >= WEAK).tolist():
         groups.setdefault(int(number[i]), []).append(i)
     shared = [_together(query, places[k], [(mine[i, start[i]:stop[i]], hit[i, start[i]:stop[i]],
-                                            time[i, match[i, start[i]:stop[i]]], weight[i, start[i]:stop[i]])
+                                            time[i, match[i, start[i]:stop[i]]], weight[i, start[i]:stop[i]],
+                                            octaves[i, start[i]:stop[i]])
                                            for i in group])
               for k, group in groups.items() if net[group].sum() >= TOLD]
     return sorted(shared, key=lambda one: (-one.bits, one.source, one.source_start, int(one.notes[0])))
@@ -276,7 +279,7 @@ def _best_runs(hit: Bools, inside: Bools, match: Ints, weight: Floats) -> tuple[
 
 
 def _together(query: Query, place: _Place,
-              runs: Sequence[tuple[Ints, Bools, Floats, Floats]]) -> Shared:
+              runs: Sequence[tuple[Ints, Bools, Floats, Floats, Ints]]) -> Shared:
     """Runs of one place as one passage: each note of the piece counts once, as it agrees best."""
     spots = np.concatenate([run[0] for run in runs])
     hit = np.concatenate([run[1] for run in runs])
@@ -296,9 +299,15 @@ def _together(query: Query, place: _Place,
     spots = spots[agree]
     value[agree] *= np.where(_first(query.ending[spots]) & _first(sound[agree]), 1, AGAIN)
     value[agree] *= np.where(_first(query.shape[spots]), 1, ALIKE)
+    cost += OTHER_OCTAVE * _in_other_octaves(runs[best][4][runs[best][1]])
     return Shared(place.source, note[order][agree], weight[order][agree], note[order][~agree],
                   float(value.sum()) - cost, place.scale, place.shift, place.offset,
                   int(time[hit].min()), int(time[hit].max()))
+
+
+def _in_other_octaves(octaves: Ints) -> int:
+    """How many notes are not in the octave that most are in."""
+    return len(octaves) - int(np.unique(octaves, return_counts=True)[1].max())
 
 
 def _first(values: Ints) -> Bools:

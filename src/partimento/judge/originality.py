@@ -10,19 +10,22 @@ import numpy.typing as npt
 
 from partimento.errors import RequestError, nearest
 from partimento.fingerprint.index import Index, build_index, read_index, with_borrowing
-from partimento.fingerprint.passages import strands
+from partimento.fingerprint.passages import UNITS, strands
 from partimento.fingerprint.shared import Shared, shared_passages
 from partimento.models.base import Piece, Progress, Report
 from partimento.sampling import generator
 from partimento.score import BoolArray, Score
 
 # Bits of a passage from which on it is borrowed, of a piece and an index of these sizes; found on one half of four sets
-# (bench/tables/originality.py tests them on the other): 1 and 5 of 100 held-out human pieces have so much.
+# (bench/tables/originality.py tests them on the other): 1 and 3 of 100 held-out human pieces have so much.
 STRENGTHS = {"normal": 46.0, "strict": 38.0}
 NOTES, INDEX_NOTES = 256, 870_000
 DOUBLE = 4.0            # bits more where the piece or the index is twice as long: there is more chance
 FEWEST_NOTES = 64       # of a piece: a shorter one has no fewer bits
 FEWEST_BITS = 34.0      # however small piece and index are
+QUARTERS = 15           # that a passage lasts of which so many are asked
+A_QUARTER = 0.6         # bits fewer of one that is a quarter note longer, as many more of one that is shorter
+MOST_QUARTERS = 20      # a passage that lasts longer is asked for no fewer
 LISTED = 20.0           # bits of a passage that is told of
 COMMON = 0.25           # of its notes in shared passages, and more than is usual: the piece is common material
 MANY = 5                # pieces of the index that have a passage: from then on it is common
@@ -132,6 +135,9 @@ def check_strength(strength: str) -> None:
 def borrowed_from(notes: int, index: Index, strength: str = "normal") -> float:
     """The bits from which on a passage is borrowed, in a piece of so many notes beside this index.
 
+    So it is of a passage of 15 quarter notes in its source; each quarter more, up to 20, takes 0.6 bits from it, each
+    quarter less adds as much.
+
     >>> borrowed_from(256, read_index(build_index([])))
     34.0
     """
@@ -206,11 +212,13 @@ def _passage(score: Score, index: Index, one: Shared, found: Sequence[Shared], c
                and len(np.intersect1d(one.notes, other.notes)) >= AS_MUCH * min(len(one.notes), len(other.notes))}
     start, end = int(score.onset[notes].min()), int(score.offset[notes].max())
     last = int(score.onset[notes].max())
+    quarters = min((one.source_end - one.source_start) / UNITS, MOST_QUARTERS)
+    needed = max(FEWEST_BITS, bits + A_QUARTER * (QUARTERS - quarters))
     return Passage(index.name(one.source), (score.bar_number(start), score.bar_number(last)),
                    (index.bar(one.source, one.source_start), index.bar(one.source, one.source_end)), len(notes),
                    len(notes) + len(one.missed), round(one.bits, 1), len(sources), one.shift, one.scale, start, end,
                    tuple(np.unique(score.track[notes]).tolist()),
-                   one.bits >= bits and len(sources) < MANY)
+                   one.bits >= needed and len(sources) < MANY)
 
 
 def _cells(score: Score, notes: npt.NDArray[np.intp]) -> list[Cell]:
@@ -330,10 +338,3 @@ def _shared_with_others(score: Score, index: Index, number: int) -> float:
         if one.bits >= LISTED and len(by_source[one.source]) < SAME * len(score):
             shared.update(one.notes.tolist())
     return len(shared) / len(score)
-
-
-def copying(scores: Iterable[Score], index: Index, *, strength: str = "normal") -> float:
-    """The share (0–1) of the bars of pieces in which they borrow from the index: how much a model copies."""
-    found = [originality(score, index, strength=strength) for score in scores]
-    bars = sum(len(one.bars) for one in found)
-    return sum(one.borrowed_bars * len(one.bars) for one in found) / bars if bars else 0.0
