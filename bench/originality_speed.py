@@ -1,19 +1,22 @@
 """How long a piece takes to be judged beside 1,000 pieces, and how time and memory grow with the pieces of the index.
 
     python bench/run.py originality_speed
-    python bench/originality_speed.py 1000000       # by hand, as far as that
+    python bench/originality_speed.py --pieces 1000000      # that row alone, kept among the others
 
 The larger indexes are of pieces grown from real music: 24 bars each, every bar drawn from all bars of four sets, in a
-key of its own, one note in five moved. The pieces that are judged are stretches of 16 bars of other human pieces.
+key of its own, one note in five moved. Their strands are found in 24 pieces at once, one after another, and cut where a
+piece ends. The pieces that are judged are stretches of 16 bars of other human pieces.
 """
 
 from __future__ import annotations
 
+import argparse
 import resource
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,15 +26,19 @@ sys.path += [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().
 from originality import pieces
 from peers import Row, show
 
-from partimento.fingerprint.index import Index, build_index, open_index, read_index, write_index
+from partimento.fingerprint.index import Index, Strung, build_index, open_index, read_index, write_strung
+from partimento.fingerprint.passages import FEWEST, UNITS, Thread, strands
 from partimento.judge.originality import originality
 from partimento.score import Score
 
 SIZES = (1_000, 10_000, 100_000)
+LARGEST = 1_000_000     # not run with the others: it takes eleven minutes
 BARS = 24               # of a grown piece
+TOGETHER = 24           # grown pieces that are made at once
 MOVED = 0.2             # of its notes
 ASKED = 40              # stretches
 CLOCK = 480
+LONG = BARS * 4 * CLOCK  # a grown piece
 HERE = Path(__file__).resolve().parent
 
 
@@ -62,18 +69,43 @@ def stock(found: list[tuple[str, Score]]) -> Stock:
     return Stock(np.array(first), np.concatenate(notes))
 
 
-def grown(bars: Stock, count: int) -> Iterator[tuple[str, Score]]:
+def drawn(bars: Stock, number: int) -> np.ndarray:
+    """Return the notes of as many grown pieces as are made at once, one after another; the same for the same number."""
+    random = np.random.default_rng([7, number])
+    chosen = random.integers(0, len(bars.first) - 1, TOGETHER * BARS)
+    size = bars.first[chosen + 1] - bars.first[chosen]
+    rows = bars.notes[np.arange(size.sum()) + np.repeat(bars.first[chosen] - np.cumsum(size) + size, size)]
+    which = np.repeat(np.arange(TOGETHER * BARS), size)
+    rows[:, 0] += which * 4 * CLOCK
+    moved = (random.random(len(rows)) < MOVED) * random.integers(-4, 5, len(rows))
+    rows[:, 2] = np.clip(rows[:, 2] + random.integers(-5, 7, TOGETHER * BARS)[which] + moved, 0, 127)
+    return rows
+
+
+def grown(bars: Stock, count: int) -> Iterator[Strung]:
     """Give so many pieces of bars drawn anew, the same for the same number."""
-    for number in range(count):
-        random = np.random.default_rng([7, number])
-        drawn = random.integers(0, len(bars.first) - 1, BARS)
-        size = bars.first[drawn + 1] - bars.first[drawn]
-        rows = bars.notes[np.arange(size.sum()) + np.repeat(bars.first[drawn] - np.cumsum(size) + size, size)]
-        which = np.repeat(np.arange(BARS), size)
-        rows[:, 0] += which * 4 * CLOCK
-        moved = (random.random(len(rows)) < MOVED) * random.integers(-4, 5, len(rows))
-        rows[:, 2] = np.clip(rows[:, 2] + random.integers(-5, 7, BARS)[which] + moved, 0, 127)
-        yield f"grown {number}", Score.from_rows(rows, ticks_per_quarter=CLOCK)
+    for first in range(0, count, TOGETHER):
+        rows = drawn(bars, first // TOGETHER)
+        notes = np.bincount(rows[:, 0] // LONG, minlength=TOGETHER)
+        lines: list[list[Thread]] = [[] for _ in range(TOGETHER)]
+        score = Score.from_rows(rows, ticks_per_quarter=CLOCK)
+        for strand in strands(score, whole=False):
+            piece = score.onset[strand.note] // LONG
+            cuts = [0, *(np.flatnonzero(np.diff(piece)) + 1).tolist(), len(piece)]
+            for start, end in pairwise(cuts):
+                own = lines[int(piece[start])]
+                line = Thread(*(column[start:end] for column in strand))
+                if end - start >= FEWEST and not any(np.array_equal(line.note, other.note) for other in own):
+                    own.append(line._replace(time=line.time - int(piece[start]) * BARS * 4 * UNITS))
+        for i in range(min(TOGETHER, count - first)):
+            yield Strung(f"grown {first + i}", int(notes[i]), lines[i], np.array([[0, 4 * UNITS, 1]]))
+
+
+def copy(bars: Stock, number: int) -> Score:
+    """Return the first 16 bars of a grown piece."""
+    rows = drawn(bars, number // TOGETHER)
+    rows[:, 0] -= number % TOGETHER * LONG
+    return Score.from_rows(rows[(rows[:, 0] >= 0) & (rows[:, 0] < 16 * 4 * CLOCK)], ticks_per_quarter=CLOCK)
 
 
 def stretches(found: list[tuple[str, Score]]) -> list[Score]:
@@ -87,22 +119,41 @@ def stretches(found: list[tuple[str, Score]]) -> list[Score]:
 
 
 def main(argv: list[str]) -> list[Row]:
-    """Return the rows: a query beside real pieces, and the curve; a number in `argv` is the largest size."""
+    """Return the rows: a query beside real pieces, and the curve; or with ``--pieces`` one point of it."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--pieces", type=int, help="one point of the curve: beside so many")
+    wanted = parser.parse_args(argv).pieces
     known, others = pieces()
-    asked = stretches(others)
+    asked, bars = stretches(others), stock(known)
+    if wanted:
+        found = point(bars, wanted, asked)
+        keep_row(found)
+        return [found]
     index = read_index(build_index(known[:1000]))
     times = [spent(part, index) for part in asked for _ in range(2)][1::2]
     note = f"{np.median([len(part) for part in asked]):.0f} notes each; 9 of 10 in {np.quantile(times, 0.9):.1f} ms"
     rows: list[Row] = [
         {"name": "16 bars beside 1,000 real pieces", "ours": float(np.median(times)), "peer": None, "ratio": None,
          "target": "<= 50 ms", "unit": "ms", "n": len(asked), "note": note}]
-    bars = stock(known)
-    largest = int(argv[0]) if argv else max(SIZES)
-    for size in (*(one for one in SIZES if one < largest), largest):
-        with tempfile.TemporaryDirectory(dir=HERE) as folder:
-            rows.append(point(bars, size, asked, Path(folder) / "grown.index"))
-            print(rows[-1], flush=True)
-    return rows
+    rows += [point(bars, size, asked) for size in SIZES]
+    return [*rows, {"name": named(LARGEST), "skipped": f"by hand: bench/originality_speed.py --pieces {LARGEST}"}]
+
+
+def named(size: int) -> str:
+    """Return the name of the row of an index of so many grown pieces."""
+    return f"16 bars beside {size:,} grown pieces"
+
+
+def keep_row(row: Row) -> None:
+    """Put a row among those that earlier runs left."""
+    from run import RESULTS, SEED, about, commit, keep, kept, machine
+
+    name = Path(__file__).stem
+    path = RESULTS / f"{name}.json"
+    record = {"bench": name, "about": about(Path(__file__)), "command": f"python bench/run.py {name}",
+              "machine": machine(), **kept(path)}
+    others = [other for other in record.get("rows", []) if other["name"] != row["name"]]
+    keep(path, {**record, "rows": [*others, {**row, "commit": commit(), "seed": SEED}]})
 
 
 def spent(part: Score, index: Index) -> float:
@@ -112,24 +163,26 @@ def spent(part: Score, index: Index) -> float:
     return 1000 * (time.process_time() - start)
 
 
-def point(bars: Stock, size: int, asked: list[Score], place: Path) -> Row:
+def point(bars: Stock, size: int, asked: list[Score]) -> Row:
     """Return one point of the curve: median time of a query beside so many grown pieces, and what the index takes."""
-    start = time.perf_counter()
-    with open(place, "wb") as out:
-        write_index(grown(bars, size), out)
-    built = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    index = open_index(place)
-    times = [spent(part, index) for part in asked for _ in range(2)][1::2]
-    drawn = dict(grown(bars, min(size, 20)))
-    copies = [originality(score.select(score.onset < 16 * 4 * CLOCK), index) for score in drawn.values()]
-    right = np.mean([bool(one.passages) and one.passages[0].source == name
-                     for name, one in zip(drawn, copies, strict=True)])
-    return {"name": f"16 bars beside {size:,} grown pieces", "ours": float(np.median(times)), "peer": None,
-            "ratio": None, "target": None, "unit": "ms", "n": len(asked),
-            "note": f"{index.notes:,} notes, index of {index.nbytes / 1e6:,.0f} MB ({index.nbytes / index.notes:.1f} "
-                    f"bytes a note), built in {built:,.0f} s, {peak:,.0f} MB of memory at most so far; 9 of 10 in "
-                    f"{np.quantile(times, 0.9):.0f} ms; {right:.0%} of copies of 16 bars found at their source"}
+    with tempfile.TemporaryDirectory() as folder:
+        start = time.perf_counter()
+        place = Path(folder, "grown.index")
+        with open(place, "wb") as out:
+            write_strung(grown(bars, size), out)
+        built = time.perf_counter() - start
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        index = open_index(place)
+        times = [spent(part, index) for part in asked for _ in range(2)][1::2]
+        found = [originality(copy(bars, number), index).passages for number in range(min(size, 20))]
+        right = np.mean([bool(one) and one[0].source == f"grown {number}" for number, one in enumerate(found)])
+        return {"name": named(size), "ours": float(np.median(times)), "peer": None, "ratio": None, "target": None,
+                "unit": "ms", "n": len(asked),
+                "note": f"{index.notes:,} notes, index of {index.nbytes / 1e6:,.0f} MB "
+                        f"({index.nbytes / index.notes:.1f} bytes a note), built in {built:,.0f} s, {peak:,.0f} MB of "
+                        f"memory at most so far, mapped files among it; 9 of 10 in {np.quantile(times, 0.9):.0f} ms; "
+                        f"{right:.0%} of copies of 16 bars found at their source; strands of {TOGETHER} "
+                        "pieces found at once"}
 
 
 if __name__ == "__main__":

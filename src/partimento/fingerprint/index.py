@@ -12,15 +12,16 @@ import os
 import struct
 import tempfile
 import zlib
+from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from partimento.errors import ReadError
-from partimento.fingerprint.passages import DRUM, FEWEST, UNITS, strands
+from partimento.fingerprint.passages import DRUM, FEWEST, UNITS, Thread, strands
 from partimento.score import Score
 
 MAGIC = b"PMX1"
@@ -29,7 +30,10 @@ STOP = 255              # the pitch after the last note of a strand
 SYMBOLS = 15            # steps that sort a place: four bits each
 ROUND = 1 << 16         # 24ths of a quarter note from which on the times of a strand would come again
 STRIDE = 16             # places from one whose steps are kept as a number to the next
-PART = 1 << 16          # notes that are written at once
+BLOCK = 64              # notes from one whose strand is kept in memory to the next
+PART = 1 << 20          # notes whose steps are looked at at once
+LEADING = 16            # bits of a key, the highest, by which places are told apart before they are sorted
+SORTED = 1 << 21        # places that are sorted at once, more only where so many begin with the same steps
 
 _START = struct.Struct("<4sI")
 _TYPES = {"pitch": "<u1", "time": "<u2", "places": "<u4", "sample": "<u8", "first": "<u4", "begin": "<i4",
@@ -63,6 +67,9 @@ class Index:
         self.pitch, self.time = arrays["pitch"], arrays["time"]
         self.places, self.sample = arrays["places"], arrays["sample"]
         self.first, self.begin, self.piece = (np.array(arrays[name], np.int64) for name in ("first", "begin", "piece"))
+        begun = np.bincount(-(-self.first // BLOCK), minlength=len(self.pitch) // BLOCK + 1)
+        self._strand = (np.cumsum(begun) - 1).astype(np.int32)
+        self._end = np.append(self.first[1:], len(self.pitch))
         shares = np.array(arrays["borrowing"], np.float64)
         self.borrowing = shares if np.isfinite(shares).all() else shares[:0]
         self._names, self._name_end = arrays["names"], arrays["name_end"]
@@ -81,7 +88,12 @@ class Index:
 
     def strand_of(self, place: Ints) -> Ints:
         """The number of the strand in which each note (by its place among all) stands."""
-        return np.asarray(np.searchsorted(self.first, place, side="right") - 1)
+        strand = self._strand[place // BLOCK].astype(np.int64)
+        left = np.flatnonzero(self._end[strand] <= place)
+        while len(left):                        # at most a tenth of a block: strands have five notes and their end
+            strand[left] += 1
+            left = left[self._end[strand[left]] <= place[left]]
+        return strand
 
     def time_of(self, place: Ints, strand: Ints) -> Ints:
         """When each note begins in its piece, in 24ths of a quarter note; `strand` is that in which it stands."""
@@ -134,12 +146,21 @@ def read_index(data: bytes | npt.NDArray[np.uint8], name: str = "the index") -> 
 # --- building -------------------------------------------------------------------------------------------------------
 
 
+class Strung(NamedTuple):
+    """A piece as an index takes it: its name, how many notes it has, its strands, and its bars (`bar_rows`)."""
+
+    name: str
+    notes: int
+    strands: list[Thread]
+    bars: Ints
+
+
 class _Parts(NamedTuple):
     """The arrays of an index while it is made: those that grow with the notes lie in files."""
 
-    pitch: BinaryIO
-    time: BinaryIO
-    small: dict[str, list[npt.NDArray[Any]]]
+    pitch: IO[bytes]
+    time: IO[bytes]
+    small: dict[str, array[int]]
 
 
 def build_index(pieces: Iterable[tuple[str, Score]]) -> bytes:
@@ -164,46 +185,51 @@ def with_borrowing(data: bytes, shares: Iterable[float]) -> bytes:
     return data[:place] + quantiles + data[place + len(quantiles):]
 
 
-def write_index(pieces: Iterable[tuple[str, Score]], out: BinaryIO) -> None:
+def write_index(pieces: Iterable[tuple[str, Score]], out: IO[bytes]) -> None:
     """Write the index of the pieces into an open file.
 
-    Memory holds one piece at a time, then an eighth or so of the places while they are sorted.
+    Memory holds one piece at a time, and of the whole its names, its bars, twelve bytes a strand and half a byte a
+    note; all else lies in temporary files (seven bytes a note).
     """
+    write_strung((Strung(name, len(score), strands(score, whole=False), bar_rows(score)) for name, score in pieces),
+                 out)
+
+
+def write_strung(pieces: Iterable[Strung], out: IO[bytes]) -> None:
+    """Write the index of pieces whose strands are known into an open file; see `write_index`."""
     with tempfile.TemporaryFile() as pitch, tempfile.TemporaryFile() as time, tempfile.TemporaryFile() as places:
-        parts = _Parts(pitch, time, {name: [] for name in _GROWING})
+        parts = _Parts(pitch, time, {name: array(np.dtype(_TYPES[name]).char) for name in _GROWING})
         count, notes, size = _gather(pieces, parts)
-        pitches = _mapped(pitch, size)
-        sample = _sort(pitches, places)
-        small = {name: np.concatenate([np.zeros(0), *rows]).astype(_TYPES[name]) for name, rows in parts.small.items()}
+        sample = _sort(_mapped(pitch, size), places)
+        small: dict[str, npt.NDArray[Any]] = {
+            name: np.array(column).astype(_TYPES[name]) for name, column in parts.small.items()}
         small["sample"] = sample
         small["borrowing"] = np.full(101, np.nan, _TYPES["borrowing"])
-        long = {"pitch": (pitch, size), "time": (time, size), "places": (places, places.tell() // 4)}
+        long = {"pitch": (pitch, size), "time": (time, size), "places": (places, places.seek(0, io.SEEK_END) // 4)}
         _write(out, long, small, {"pieces": count, "notes": notes})
 
 
-def _gather(pieces: Iterable[tuple[str, Score]], parts: _Parts) -> tuple[int, int, int]:
+def _gather(pieces: Iterable[Strung], parts: _Parts) -> tuple[int, int, int]:
     """Put the strands of every piece away; how many pieces, notes, and notes of strands with their ends there are."""
-    count = notes = size = names = bars = 0
-    for count, (name, score) in enumerate(pieces, 1):
-        notes += len(score)
-        for strand in strands(score, whole=False):
-            parts.small["first"].append(np.array([size]))
-            parts.small["begin"].append(strand.time[:1])
-            parts.small["piece"].append(np.array([count - 1]))
-            parts.pitch.write(np.append(strand.pitch, STOP).astype("<u1").tobytes())
-            parts.time.write((np.append(strand.time, 0) % ROUND).astype("<u2").tobytes())
-            size += len(strand.note) + 1
-        said = np.frombuffer(name.encode(), np.uint8)
-        names += len(said)
-        rows = _bar_rows(score)
-        bars += len(rows)
-        for key, row in (("names", said), ("name_end", np.array([names])), ("bars", rows.ravel()),
-                         ("bar_end", np.array([bars]))):
-            parts.small[key].append(row)
+    small = parts.small
+    count = notes = size = 0
+    for count, piece in enumerate(pieces, 1):
+        notes += piece.notes
+        for strand in piece.strands:
+            small["first"].append(size)
+            small["begin"].append(int(strand.time[0]))
+            small["piece"].append(count - 1)
+            parts.pitch.write(strand.pitch.astype("<u1").tobytes() + bytes([STOP]))
+            parts.time.write((strand.time % ROUND).astype("<u2").tobytes() + bytes(2))
+            size += len(strand.pitch) + 1
+        small["names"].extend(piece.name.encode())
+        small["name_end"].append(len(small["names"]))
+        small["bars"].extend(piece.bars.ravel().tolist())
+        small["bar_end"].append(len(small["bars"]) // 3)
     return count, notes, size
 
 
-def _bar_rows(score: Score) -> Ints:
+def bar_rows(score: Score) -> Ints:
     """int64[k, 3]: from what time on (in 24ths) bars have what length, and the number of the first of them."""
     starts = np.rint(score.bar_starts * (UNITS / score.ticks_per_quarter)).astype(np.int64)
     length = np.diff(starts)
@@ -214,7 +240,7 @@ def _bar_rows(score: Score) -> Ints:
     return np.stack([starts[change], length[change], number], axis=1) if len(change) else np.array([[0, 96, 1]])
 
 
-def _mapped(file: BinaryIO, size: int) -> npt.NDArray[np.uint8]:
+def _mapped(file: IO[bytes], size: int) -> npt.NDArray[np.uint8]:
     file.flush()
     return np.memmap(file, np.uint8, "r", 0, (size,)) if size else np.zeros(0, np.uint8)
 
@@ -238,28 +264,54 @@ def keys_at(pitch: npt.NDArray[np.uint8], place: Ints, steps: int = SYMBOLS) -> 
     return key << np.uint64(4 * (SYMBOLS - steps))
 
 
-def _sort(pitch: npt.NDArray[np.uint8], places: BinaryIO) -> Keys:
-    """Write the places of all notes with steps enough, sorted by those, and return the keys of every 16th."""
-    usable = np.zeros(len(pitch), np.uint8)             # 1 + the first step, 0 where there are too few
-    for at in range(0, len(pitch), PART):
-        part = np.arange(at, min(at + PART, len(pitch)))
-        key = keys_at(pitch, part, FEWEST - 1) >> np.uint64(4 * (SYMBOLS - FEWEST + 1))
-        here = (pitch[part] != STOP) & (pitch[np.minimum(part + FEWEST - 1, len(pitch) - 1)] != STOP)
-        for k in range(1, FEWEST):
-            here &= pitch[np.minimum(part + k, len(pitch) - 1)] != STOP
-        usable[part] = np.where(here, 1 + (key >> np.uint64(4 * (FEWEST - 2))), 0)
-    sample, done = [np.zeros(0, np.uint64)], 0
-    for value in range(1, 33):
-        found = np.flatnonzero(usable == value)
+def _sort(pitch: npt.NDArray[np.uint8], places: IO[bytes]) -> Keys:
+    """Write the places of all notes with steps enough, sorted by those, and return the keys of every 16th.
+
+    Twice over all notes, to count and to put them where others lie whose keys begin alike; then these are sorted.
+    """
+    counts = np.zeros(1 << LEADING, np.int64)
+    for _, leading in _leading(pitch):
+        counts += np.bincount(leading, minlength=len(counts))
+    end = np.cumsum(counts)
+    total = int(end[-1])
+    if not total:
+        return np.zeros(0, np.uint64)
+    places.truncate(4 * total)
+    held = np.memmap(places, "<u4", "r+", 0, (total,))
+    begin = end - counts
+    for part, leading in _leading(pitch):
+        order = np.argsort(leading, kind="stable")
+        here = np.bincount(leading, minlength=len(counts))
+        held[np.repeat(begin - (np.cumsum(here) - here), here) + np.arange(len(part))] = part[order]
+        begin += here
+    sample = np.zeros(-(-total // STRIDE), np.uint64)
+    done = 0
+    while done < total:
+        fit, next_ = np.searchsorted(end, [done + SORTED, done], side="right")
+        until = int(end[max(fit - 1, next_)])
+        found = held[done:until].astype(np.int64)
         key = keys_at(pitch, found)
         order = np.argsort(key, kind="stable")
-        places.write(found[order].astype("<u4").tobytes())
-        sample.append(key[order[-done % STRIDE::STRIDE]])
-        done += len(found)
-    return np.concatenate(sample)
+        held[done:until] = found[order]
+        sample[-(-done // STRIDE):-(-until // STRIDE)] = key[order[-done % STRIDE::STRIDE]]
+        done = until
+    held.flush()
+    return sample
 
 
-def _write(out: BinaryIO, long: Mapping[str, tuple[BinaryIO, int]], small: Mapping[str, npt.NDArray[Any]],
+def _leading(pitch: npt.NDArray[np.uint8]) -> Iterator[tuple[Ints, npt.NDArray[np.uint16]]]:
+    """The places of the notes with steps enough, some at a time, and the highest bits of their keys."""
+    for at in range(0, len(pitch), PART):
+        part = np.arange(at, min(at + PART, len(pitch)))
+        here = pitch[part] != STOP
+        for k in range(1, FEWEST):
+            here &= pitch[np.minimum(part + k, len(pitch) - 1)] != STOP
+        found = part[here]
+        key = keys_at(pitch, found, FEWEST - 1) >> np.uint64(4 * SYMBOLS + 1 - LEADING)
+        yield found, key.astype(np.uint16)
+
+
+def _write(out: IO[bytes], long: Mapping[str, tuple[IO[bytes], int]], small: Mapping[str, npt.NDArray[Any]],
            head: dict[str, Any]) -> None:
     head["checksum"] = _checksum(small)
     counts = {name: long[name][1] if name in long else len(small[name]) for name in _TYPES}
@@ -291,7 +343,7 @@ def _checksum(arrays: Mapping[str, npt.NDArray[Any]]) -> int:
     return found
 
 
-def _chunks(file: BinaryIO, size: int) -> Iterator[bytes]:
+def _chunks(file: IO[bytes], size: int) -> Iterator[bytes]:
     file.seek(0)
     while size > 0:
         part = file.read(min(size, 1 << 24))
