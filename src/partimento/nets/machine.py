@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 from collections.abc import Iterable, Iterator
 from types import TracebackType
@@ -102,6 +103,9 @@ class Ranks:
 
     def __enter__(self) -> Self:
         if self.size > 1 and not dist.is_initialized():
+            # Its defaults hold the group there is when it is first imported, which an optimiser does: imported with a
+            # group it would keep that group's threads beyond the end of Python, and they then end the process.
+            importlib.import_module("torch.distributed.nn.functional")
             try:
                 dist.init_process_group("nccl" if self._device.type == "cuda" else "gloo")
             except (ValueError, RuntimeError) as error:
