@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from planted import Random, is_drum, made, rows_of
+from planted import Random, changed, is_drum, made, rows_of
 
 from partimento.score import Score, Track
 
@@ -134,15 +134,7 @@ def ornamented(part: Score, random: Random, share: float = 0.2) -> Score:
 
 def with_changes(part: Score, random: Random, share: float = 0.1) -> Score:
     """A share of the notes left out, moved in pitch by up to four semitones, or moved in time by a sixteenth."""
-    onset, duration, pitch, track = rows_of(part)
-    hit, how = random.random(len(onset)) < share, random.integers(0, 3, len(onset))
-    tuned = ~is_drum(part, track)
-    moved = np.clip(pitch + random.choice([-4, -3, -2, -1, 1, 2, 3, 4], len(pitch)), 0, 127)
-    pitch = np.where(hit & (how == 1) & tuned, moved, pitch)
-    late = random.choice([-1, 1], len(onset)) * (part.ticks_per_quarter // 4)
-    onset = np.where(hit & (how == 2), np.clip(onset + late, 0, max(part.end - 1, 0)), onset)
-    keep = ~(hit & (how == 0))
-    return made(part, onset[keep], duration[keep], pitch[keep], track[keep], end=part.end)
+    return changed(part, random, share, part.end)
 
 
 def much_changed(part: Score, random: Random) -> Score:

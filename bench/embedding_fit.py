@@ -21,7 +21,7 @@ import numpy as np
 
 sys.path.append(str(Path(__file__).resolve().parent))
 from peers import music
-from pieces import CLOSED, VERDICT_A, half_of
+from pieces import CLOSED, SUFFIXES, VERDICT_A, half_of
 
 from partimento import features, formats
 from partimento.data import ledger
@@ -33,7 +33,6 @@ from partimento.sampling import generator
 LICENCES = {"openscore_lieder": "CC0-1.0", "openscore_quartets": "CC0-1.0", "openscore_orchestra": "CC0-1.0",
             "mutopia_midi": "public domain or CC-BY", "freedoom_midi": "BSD-3-Clause", "groove": "CC-BY-4.0",
             "open_hymnal": "public domain", "chopin_first_editions": "CC-BY-4.0", "polish_piano": "CC-BY-4.0"}
-SUFFIXES = (".mid", ".mxl", ".krn", ".abc")
 EACH, TUNES, FEWEST, LARGEST = 100, 3, 16, 600_000      # files a set; tunes a file; notes; bytes
 LENGTHS = (8, 16, 32)
 AXES = {"harmony": 3, "melody": 3, "rhythm": 3, "texture": 2, "form": 8, "drums": 1}

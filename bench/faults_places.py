@@ -20,14 +20,17 @@ USUAL = SETS[:3]               # a work of openscore_quartets has four movements
 TRIES = 20                     # places tried in a piece
 
 
+def set_of(name: str, half: int) -> list[Score]:
+    """Return the pieces of a half of a set, drawn in one order; of pop909 one take of each song."""
+    found = [score for place, score in scores_of(name, half) if len(score) and "versions" not in place
+             and "-let." not in place and not (name == "mutopia_midi" and place.startswith(CLOSED))]
+    np.random.default_rng(0).shuffle(found)  # type: ignore[arg-type]
+    return found
+
+
 def pieces(half: int, sets: tuple[str, ...] = SETS) -> Iterator[tuple[str, Score]]:
     """Give the pieces of a half of each set in turn, drawn in one order: the name of the set and the Score."""
-    pools = []
-    for name in sets:
-        found = [score for place, score in scores_of(name, half)
-                 if len(score) and not (name == "mutopia_midi" and (place.startswith(CLOSED) or "-let." in place))]
-        np.random.default_rng(0).shuffle(found)  # type: ignore[arg-type]
-        pools.append([(name, score) for score in found])
+    pools = [[(name, score) for score in set_of(name, half)] for name in sets]
     for i in range(max(map(len, pools))):
         yield from (pool[i] for pool in pools if i < len(pool))
 

@@ -142,25 +142,22 @@ def _parallel(interval: int) -> Plant:
 @drawn
 def span(score: Score, random: Random) -> Planted | None:
     """A chord at a keyboard of three notes, each two octaves above the next."""
-    own = np.flatnonzero(tuned(score) & np.isin([score.tracks[t].program in KEYBOARDS for t in score.track], [True]))
-    if not len(own):
-        return None
-    note = int(random.choice(own))
-    low = 24 + int(score.pitch[note]) % 12
-    row = score.notes()[note].astype(np.int64)
-    rows = np.array([[row[0], row[1], low + 24 * k, row[3], row[4]] for k in range(3)])
-    keep = (score.onset != row[0]) | (score.track != row[4])
-    return changed(score, rows, keep), int(row[0]), int(row[0]) + 1
+    return _chord(score, random, KEYBOARDS, lambda pitch: [24 + pitch % 12 + 24 * k for k in range(3)])
 
 
 @drawn
 def frets(score: Score, random: Random) -> Planted | None:
     """A chord at a guitar of three notes that all lie on its lowest string alone."""
-    own = np.flatnonzero(tuned(score) & np.isin([score.tracks[t].program in GUITARS for t in score.track], [True]))
+    return _chord(score, random, GUITARS, lambda pitch: [40, 41, 43])
+
+
+def _chord(score: Score, random: Random, programs: set[int], chord: Callable[[int], list[int]]) -> Planted | None:
+    """A note of an instrument, drawn, and all that begins with it there replaced by a chord."""
+    own = np.flatnonzero(tuned(score) & np.isin([score.tracks[t].program in programs for t in score.track], [True]))
     if not len(own):
         return None
     row = score.notes()[int(random.choice(own))].astype(np.int64)
-    rows = np.array([[row[0], row[1], 40 + k, row[3], row[4]] for k in (0, 1, 3)])
+    rows = np.array([[row[0], row[1], pitch, row[3], row[4]] for pitch in chord(int(row[2]))])
     keep = (score.onset != row[0]) | (score.track != row[4])
     return changed(score, rows, keep), int(row[0]), int(row[0]) + 1
 

@@ -39,7 +39,6 @@ MOVED = 0.2             # of its notes
 ASKED = 40              # stretches
 CLOCK = 480
 LONG = BARS * 4 * CLOCK  # a grown piece
-HERE = Path(__file__).resolve().parent
 
 
 class Stock(NamedTuple):

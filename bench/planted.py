@@ -125,17 +125,21 @@ def repeated(score: Score, random: Random) -> Score:
                 np.append(pitch, pitch[again]), np.append(track, track[again]))
 
 
-def changed(score: Score, random: Random, share: float = 0.05) -> Score:
-    """One note in twenty another one: a third of them left out, a third at another pitch, a third at another time."""
+def changed(score: Score, random: Random, share: float = 0.05, end: int | None = None) -> Score:
+    """One note in twenty another one: a third of them left out, a third at another pitch, a third at another time.
+
+    With `end`, the piece keeps that length, and no note begins later.
+    """
     onset, duration, pitch, track = rows_of(score)
     hit, how = random.random(len(onset)) < share, random.integers(0, 3, len(onset))
     tuned = ~is_drum(score, track)
     moved = np.clip(pitch + random.choice([-4, -3, -2, -1, 1, 2, 3, 4], len(pitch)), 0, 127)
     pitch = np.where(hit & (how == 1) & tuned, moved, pitch)
-    onset = np.where(hit & (how == 2), np.maximum(onset + random.choice([-1, 1], len(onset))
-                                                  * (score.ticks_per_quarter // 4), 0), onset)
+    late = random.choice([-1, 1], len(onset)) * (score.ticks_per_quarter // 4)
+    last = None if end is None else max(end - 1, 0)
+    onset = np.where(hit & (how == 2), np.clip(onset + late, 0, last), onset)
     keep = ~(hit & (how == 0))
-    return made(score, onset[keep], duration[keep], pitch[keep], track[keep])
+    return made(score, onset[keep], duration[keep], pitch[keep], track[keep], end=end or 0)
 
 
 def half(score: Score, random: Random) -> Score:

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 from peers import music
-from pieces import half_of
+from pieces import SUFFIXES, half_of
 
 from partimento import checkpoint
 from partimento.data.reading import read_one
@@ -27,13 +28,23 @@ from partimento.score import Score
 PLACE = Path(__file__).resolve().parent.parent / "src" / "partimento" / "judge" / REFERENCE
 SETS = {"openscore_lieder": 60, "open_hymnal": 60, "openscore_quartets": 30, "polish_piano": 30,
         "chopin_first_editions": 20, "mutopia_midi": 40}         # at most so many of each
-SUFFIXES = (".mid", ".mxl", ".krn", ".abc")
 BARS, NOTES = 8, 64
 
 
 def long_enough(score: Score) -> bool:
     """Whether a piece has 8 bars and 64 pitched notes."""
     return score.n_bars >= BARS and int(pitched(score).sum()) >= NOTES
+
+
+def drawn(paths: Sequence[Path], most: int, seed: int = 0,
+          made: Callable[[Score], Score] = lambda score: score) -> list[Score]:
+    """Return pieces of some files, drawn by seed, each as `made` gives it and long enough."""
+    out: list[Score] = []
+    for index in np.argsort(generator(seed).random(len(paths)), kind="stable").tolist():
+        score = read_one(paths[index])[1] if len(out) < most else None
+        if score is not None and long_enough(piece := made(score)):
+            out.append(piece)
+    return out
 
 
 def pieces_of(name: str, most: int, kept_back: frozenset[str]) -> list[Score]:
@@ -44,12 +55,7 @@ def pieces_of(name: str, most: int, kept_back: frozenset[str]) -> list[Score]:
         found = [path for path in found if hashlib.sha256(path.read_bytes()).hexdigest() in kept_back]
     else:
         found = [path for path in found if half_of(name, path.relative_to(folder).as_posix()) == 0]
-    out: list[Score] = []
-    for index in np.argsort(generator(0).random(len(found)), kind="stable").tolist():
-        score = read_one(found[index])[1] if len(out) < most else None
-        if score is not None and long_enough(score):
-            out.append(score)
-    return out
+    return drawn(found, most)
 
 
 def main() -> None:

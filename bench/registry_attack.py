@@ -297,7 +297,6 @@ def dense_recovered(scores: Sequence[Score], guesser: Guesser, seeds: int = 1 <<
     Likely grams are tried as seeds; from each that is there all 243 next and all 243 earlier steps are tried, and so
     on: the grams overlap in five steps of six.
     """
-    begun = time.process_time()
     prints = [melody_print(score) for score in scores]
     grams = [one.grams() for one in prints]
     keys = np.unique(np.concatenate([one.key for one in grams]))

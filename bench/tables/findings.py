@@ -15,10 +15,9 @@ from typing import Any
 import numpy as np
 
 sys.path += [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[1])]
-from faults_places import pieces
+from faults_places import SETS, pieces, set_of
 from faults_planted import PLANTS
-from peers import music, rows_by_hand
-from pieces import CLOSED, scores_of
+from peers import rows_by_hand
 
 from partimento.judge.faults import FAULTS, findings, spreads
 from partimento.judge.finding import Finding
@@ -47,7 +46,7 @@ COMPOSED = 100
 MENDED = 10
 EACH = 1                       # piece a kind that is repaired
 BARS = 32
-HUMAN = ("mutopia_midi", "openscore_lieder", "open_hymnal", "openscore_quartets", "pop909")
+HUMAN = (*SETS, "pop909")
 
 
 def rows() -> list[str]:
@@ -71,15 +70,6 @@ def row(name: str, limit: int | None = None) -> dict[str, Any]:
     return told(set_of(name, 1)[:limit or WANTED], spreads(set_of(name, 0)[:limit or None]) if own else None)
 
 
-def set_of(name: str, half: int) -> list[Score]:
-    """Return the pieces of a half of a set, drawn in one order; of pop909 one take of each song."""
-    music(name)
-    found = [score for place, score in scores_of(name, half) if len(score) and "versions" not in place
-             and "-let." not in place and not (name == "mutopia_midi" and place.startswith(CLOSED))]
-    np.random.default_rng(0).shuffle(found)  # type: ignore[arg-type]
-    return found
-
-
 def overlapping(one: Finding, begin: int, end: int) -> bool:
     """Whether a finding lies in part between two ticks."""
     return one.start < end and begin < one.end
@@ -92,7 +82,6 @@ def of_kind(kind: str, score: Score) -> list[Finding]:
 
 def planted(kind: str, wanted: int) -> dict[str, Any]:
     """Return recall and precision of a kind of fault that is planted in pieces."""
-    music("mutopia_midi")
     count = hits = right = new = before = bars = 0
     for number, (_, score) in enumerate(pieces(1)):
         if count == wanted:
@@ -119,7 +108,6 @@ def repaired(which: str, limit: int | None) -> dict[str, Any]:
     if which == "random":
         scores = [compose(model="random", bars=BARS, seed=seed)[0].score for seed in range(limit or MENDED)]
     else:
-        music("mutopia_midi")
         short = (score for _, score in pieces(1) if score.n_bars <= 2 * BARS)
         for kind in PLANTS:
             made = (PLANTS[kind](score, np.random.default_rng(0)) for score in islice(short, 40))

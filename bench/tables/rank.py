@@ -18,7 +18,7 @@ sys.path += [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().
 from corruptions import CORRUPTIONS
 from peers import music, rows_by_hand
 from pieces import CLOSED, SUFFIXES, half_of, work_of
-from rank_reference import BARS, NOTES, long_enough
+from rank_reference import BARS, NOTES, drawn, long_enough
 
 from partimento import checkpoint
 from partimento.data.reading import read_one
@@ -163,14 +163,9 @@ def taken(name: str, half: int, most: int) -> list[Score]:
                   checkpoint.load(checkpoint.bundled()).ledger() if entry.file.startswith(name)}
         places = [path for path in places if path.relative_to(folder).as_posix().startswith(CLOSED)
                   and work_of(name, path.relative_to(folder).as_posix()) not in taught]
-    out: list[Score] = []
-    for index in np.argsort(generator(0).random(len(places)), kind="stable").tolist():
-        score = read_one(places[index])[1] if len(out) < most else None
-        if score is not None and name == "pop909":
-            score = rebar(score, None, "auto")
-        if score is not None and long_enough(score):
-            out.append(score)
-    return out
+    if name == "pop909":
+        return drawn(places, most, made=lambda score: rebar(score, None, "auto"))
+    return drawn(places, most)
 
 
 def chorales(own: bool, most: int) -> dict[str, Any]:
@@ -182,11 +177,7 @@ def chorales(own: bool, most: int) -> dict[str, Any]:
     files = [path for part in ("midi", "jsf-extended")
              for path in sorted((music("js_fakes") / part).glob("*.mid"))[SEEN:]]
     real = [unseen[i] for i in np.argsort(generator(0).random(len(unseen)), kind="stable").tolist()[:most]]
-    fakes: list[Score] = []
-    for index in np.argsort(generator(1).random(len(files)), kind="stable").tolist():
-        score = read_one(files[index])[1] if len(fakes) < most else None
-        if score is not None and long_enough(made := of_frames(frames_of(score))):
-            fakes.append(made)
+    fakes = drawn(files, most, seed=1, made=lambda score: of_frames(frames_of(score)))
     judge = two_judges()
     if own:
         taught = Markov().fit([Piece(heard_piece(score).score, str(number)) for number, score in enumerate(seen)])

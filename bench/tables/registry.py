@@ -209,11 +209,11 @@ def always_found(scores: Sequence[Score], own: Sequence[set[bytes]]) -> str:
     return "/".join(str(int(np.quantile(lengths, share))) for share in (0.5, 0.95, 0.99))
 
 
-def registered() -> tuple[list[tuple[str, str, Score]], set[tuple[str, str]]]:
-    """Return 1,000 pieces of eight sets (set, path, Score), and all works that may be registered."""
+def registered() -> list[tuple[str, str, Score]]:
+    """Return 1,000 pieces of eight sets (set, path, Score)."""
     every = [(name, place, score) for name in HELD_OUT for place, score in drawn(name) if side(name, place) == 0]
     random.Random(0).shuffle(every)
-    return every[:REGISTERED], {(name, work_of(name, place)) for name, place, _ in every}
+    return every[:REGISTERED]
 
 
 def side(name: str, place: str) -> int:
@@ -224,7 +224,7 @@ def side(name: str, place: str) -> int:
 
 def held_out(name: str, limit: int | None) -> dict[str, Any]:
     """Return in how many held-out pieces of a set a registry of 1,000 pieces finds a run."""
-    pieces, _ = registered()
+    pieces = registered()
     taken: set[bytes] = set()
     kept = {run for _, _, score in pieces for run in chosen_runs(placed_lines(score), taken)}
     tested = [(place, score) for place, score in drawn(name, limit) if side(name, place) == 1
@@ -239,7 +239,7 @@ def held_out(name: str, limit: int | None) -> dict[str, Any]:
 
 def times(limit: int | None) -> dict[str, Any]:
     """Return what it takes to make a registry of 1,000 pieces and to compare pieces with it."""
-    pieces, _ = registered()
+    pieces = registered()
     registry, make, make_cores = timed(lambda: Registry.make([score for *_, score in pieces[:limit]]))
     rng = np.random.default_rng(0)
     songs = [bars_of(score, 16, rng) for _, score in drawn("pop909", 40)]
