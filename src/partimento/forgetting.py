@@ -20,7 +20,7 @@ from partimento.data.reading import file_sha256
 from partimento.data.shelf import loosen, squeeze
 from partimento.errors import ModelError, PartimentoError, ReadError, RequestError
 from partimento.fingerprint import MelodyPrint, same_as
-from partimento.fingerprint.index_without import without_pieces
+from partimento.fingerprint.index import without_pieces
 from partimento.formats import SUFFIXES, kind_of
 from partimento.formats.files import check_target
 from partimento.formats.reading import DEFAULT_MAX_NOTES

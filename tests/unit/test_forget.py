@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from click.testing import CliRunner
 from test_training import OWN, Pitches
@@ -21,8 +23,7 @@ from partimento.counting.subtract import subtract
 from partimento.data import load
 from partimento.data.reading import file_sha256
 from partimento.errors import CheckpointError, ModelError, PartimentoError, ReadError, RequestError
-from partimento.fingerprint.index import build_index
-from partimento.fingerprint.index_without import without_pieces
+from partimento.fingerprint.index import build_index, without_pieces
 from partimento.forgetting import HIDDEN, forget
 from partimento.models import markov
 from partimento.models.base import Model, Piece
@@ -182,6 +183,10 @@ def test_markov_forgets_to_the_byte(settings: dict[str, Any]) -> None:
     assert saved(again.model) == saved(Markov(**settings).fit([music[i] for i in (0, 2, 3, 5, 6, 7, 8)]))
 
 
+def first_columns(weights: npt.NDArray[np.float64], groups: int) -> npt.NDArray[np.float64]:
+    return np.ascontiguousarray(weights[:, :groups])
+
+
 def fitted_with_the_weights_of(model: Markov, music: Sequence[Piece], monkeypatch: pytest.MonkeyPatch) -> Markov:
     """A fit that learns no weights but takes those of another."""
     with monkeypatch.context() as patch:
@@ -189,8 +194,7 @@ def fitted_with_the_weights_of(model: Markov, music: Sequence[Piece], monkeypatc
         made = Markov(model.config)
         stages = made._mixtures()
         for name, mixture in stages.items():
-            weights = model._stages[name].weights
-            mixture._even = lambda groups, weights=weights: np.ascontiguousarray(weights[:, :groups])  # type: ignore
+            patch.setattr(mixture, "_even", partial(first_columns, model._stages[name].weights))
         patch.setattr(made, "_mixtures", lambda: stages)
         made.fit(music)
     for name, mixture in stages.items():

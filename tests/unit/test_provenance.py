@@ -355,6 +355,9 @@ def test_no_record_no_music_and_a_record_in_place_of_music(tmp_path):
         provenance.verify(provenance.sidecar_of(path))
     with pytest.raises(ReadError, match="there is no such file"):
         provenance.verify(tmp_path / "gone.mid")
+    (tmp_path / "page.mid").write_text("<html>no music</html>", encoding="utf-8")
+    with pytest.raises(ReadError, match=r"page\.mid: .*MThd"):
+        provenance.verify(tmp_path / "page.mid")
 
 
 def test_an_empty_piece_and_one_in_a_meter_that_midi_cannot_say(tmp_path):

@@ -29,8 +29,8 @@ WRITTEN_SUFFIXES = tuple(suffix for kind in _WRITERS for suffix in KINDS[kind])
 _KIND_OF = {suffix: kind for kind, suffixes in KINDS.items() for suffix in suffixes}
 
 __all__ = ["DEFAULT_MAX_NOTES", "KINDS", "SUFFIXES", "WRITTEN_SUFFIXES", "Reading", "frame_notices", "keep", "kind_of",
-           "parse", "parse_downbeat", "parse_input_meter", "raw", "read", "read_fast", "read_report", "rebar",
-           "to_bytes", "tunes_of", "write"]
+           "parse", "parse_downbeat", "parse_input_meter", "raw", "read", "read_fast", "read_raw", "read_report",
+           "rebar", "to_bytes", "tunes_of", "write"]
 
 
 def read(path: str | os.PathLike[str], *, max_notes: int = DEFAULT_MAX_NOTES) -> Score:
@@ -50,9 +50,14 @@ def read(path: str | os.PathLike[str], *, max_notes: int = DEFAULT_MAX_NOTES) ->
 
 def read_report(path: str | os.PathLike[str], *, max_notes: int = DEFAULT_MAX_NOTES) -> Reading:
     """Return the music of a file, what was mended in it, and what is worth telling about it; ReadError as `read`."""
+    return read_raw(path, max_notes=max_notes)[2]
+
+
+def read_raw(path: str | os.PathLike[str], *, max_notes: int = DEFAULT_MAX_NOTES) -> tuple[bytes, str, Reading]:
+    """Return what `raw` gives, and the music in it; ReadError as `read`."""
     try:
         data, suffix = raw(path)
-        return parse(data, suffix, max_notes=max_notes)
+        return data, suffix, parse(data, suffix, max_notes=max_notes)
     except PartimentoError as error:
         raise ReadError(_named(path, error)) from None
 

@@ -59,8 +59,8 @@ def verify(path: str | os.PathLike[str], *, sidecar: str | os.PathLike[str] | No
     if is_sidecar(path):
         raise RequestError(f"{os.fspath(path)}: verify must be given the music; this is the record: name the file "
                            "beside it")
-    data, suffix = formats.raw(path)
-    score = formats.parse(data, suffix, max_notes=max_notes).score
+    data, suffix, reading = formats.read_raw(path, max_notes=max_notes)
+    score = reading.score
     place = sidecar_of(path) if sidecar is None else sidecar
     record = read_record(place) if sidecar is not None or sidecar_of(path).is_file() else record_inside(score)
     if record is None:
