@@ -20,6 +20,7 @@ from partimento.score import Score
 if TYPE_CHECKING:
     from partimento.conversion import convert
     from partimento.evaluating import evaluate
+    from partimento.explaining import explain
     from partimento.forgetting import forget
     from partimento.formats import read, write
     from partimento.request import Blanks, Region, Request, Result
@@ -27,11 +28,12 @@ if TYPE_CHECKING:
     from partimento.verbs import compose, continue_, harmonize, infill, replay, stream, vary
 
 __all__ = ["Blanks", "PartimentoError", "Region", "Request", "Result", "Score", "__version__", "compose", "continue_",
-           "convert", "evaluate", "forget", "harmonize", "infill", "read", "replay", "stream", "train", "vary", "write"]
+           "convert", "evaluate", "explain", "forget", "harmonize", "infill", "read", "replay", "stream", "train",
+           "vary", "write"]
 
 _HOME = {"Blanks": "request", "Region": "request", "Request": "request", "Result": "request", "read": "formats",
          "write": "formats", "train": "training", "compose": "verbs", "continue_": "verbs", "convert": "conversion",
-         "evaluate": "evaluating", "forget": "forgetting",
+         "evaluate": "evaluating", "explain": "explaining", "forget": "forgetting",
          "harmonize": "verbs", "infill": "verbs", "replay": "verbs", "stream": "verbs", "vary": "verbs"}
 
 

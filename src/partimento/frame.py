@@ -87,14 +87,14 @@ def _continue(request: Request, source: Score) -> Canvas:
         tempos += (_tempo(bar_end, request.tempo),)
     long = source.replace(end=max(end, content_end), meters=meters, tempos=tempos,
                           keys=keys + _key(bar_end, request.key))
-    regions = tuple(Region(i, start, long.end) for i in _named(source, request.tracks))
+    regions = tuple(Region(i, start, long.end) for i in tracks_meant(source, request.tracks))
     return _cut(_with_chords(long, request, bar_end), regions, (), not request.loop)
 
 
 def _infill(request: Request, source: Score) -> Canvas:
-    first, last = _place(request.place, source)
+    first, last = span_meant(request.place, source)
     source = _respelled_key(source, request.key, first, last)
-    regions = tuple(Region(i, first, last, request.open) for i in _named(source, request.tracks))
+    regions = tuple(Region(i, first, last, request.open) for i in tracks_meant(source, request.tracks))
     return _cut(_with_chords(source, request, first, last), regions, (), last >= source.end and not request.loop)
 
 
@@ -120,7 +120,7 @@ def _harmonize(request: Request, source: Score) -> Canvas:
 def _vary(request: Request, source: Score) -> Canvas:
     strength = 0.5 if request.strength is None else request.strength
     source = _respelled_key(source, request.key, 0, source.end)
-    tracks = _named(source, request.tracks)
+    tracks = tracks_meant(source, request.tracks)
     uniform = generator(request.seed, request.index, 3).random(len(source))
     stay = ~np.isin(source.track, tracks) | (uniform >= strength)
     source = _with_chords(source, request, 0)
@@ -215,7 +215,7 @@ def _left(rows: npt.NDArray[np.int32]) -> list[tuple[int, int, int]]:
     return list(state.values())
 
 
-def _named(score: Score, wanted: Sequence[str]) -> list[int]:
+def tracks_meant(score: Score, wanted: Sequence[str]) -> list[int]:
     """The tracks that the names (or 1-based numbers) mean; all of them when no name is given."""
     if not wanted:
         return list(range(len(score.tracks)))
@@ -232,11 +232,11 @@ def _named(score: Score, wanted: Sequence[str]) -> list[int]:
     return sorted(set(found))
 
 
-def _place(place: str | None, score: Score) -> tuple[int, int]:
+def span_meant(place: str | None, score: Score) -> tuple[int, int]:
     """Start and end tick of ``5-8``, ``5``, ``5.3-8`` or ``5.3-8.2`` (bars from 1, a pick-up 0; beats from 1)."""
     match = re.fullmatch(r"\s*(\d{1,99})(?:\.(\d{1,99}))?\s*(?:[-–]\s*(\d{1,99})(?:\.(\d{1,99}))?)?\s*", place or "")
     if match is None:
-        raise RequestError(f"--bars says where to write, such as 5-8, or 5.3-8 from beat 3 of bar 5; got {place!r:.60}")
+        raise RequestError(f"--bars says where, such as 5-8, or 5.3-8 from beat 3 of bar 5; got {place!r:.60}")
     bar, beat, last_bar, last_beat = (None if g is None else int(g) for g in match.groups())
     assert bar is not None
     start, stop = score.bar_span(bar)

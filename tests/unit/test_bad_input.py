@@ -161,8 +161,8 @@ def test_wrong_usage_is_one_line_and_2(refused, words, says):
 
 @pytest.mark.parametrize(("words", "says"), [
     (["infill", "song.mid", "--bars", "9"], "bars 1 to 4; there is no bar 9"),
-    (["infill", "song.mid", "--bars", "x"], "--bars says where to write"),
-    (["infill", "song.mid", "--bars", "9" * 5000], "--bars says where to write"),
+    (["infill", "song.mid", "--bars", "x"], "--bars says where, such as 5-8"),
+    (["infill", "song.mid", "--bars", "9" * 5000], "--bars says where, such as 5-8"),
     (["infill", "song.mid", "--bars", "2.9"], "beats 1 to 4; got beat 9"),
     (["infill", "song.mid", "--bars", "1", "--tracks", "melodie"], "did you mean 'melody'?"),
     (["infill", "song.mid", "--bars", "1", "--open", "pich"], "did you mean 'pitch'?"),

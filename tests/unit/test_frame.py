@@ -152,7 +152,7 @@ def test_infill_counts_eighths_in_6_8_and_a_pick_up_as_0():
 
 @pytest.mark.parametrize(("place", "says"), [
     ("5", "bars 1 to 4; there is no bar 5"), ("0", "there is no bar 0"), ("3-2", "must end after it begins"),
-    ("x", "--bars says where to write"), ("", "--bars says where to write"), (None, "--bars says where to write"),
+    ("x", "--bars says where, such as 5-8"), ("", "--bars says where"), (None, "--bars says where"),
     ("1.5", "bar 1 has beats 1 to 4; got beat 5"), ("1.0-2", "got beat 0"), ("2-9", "there is no bar 9"),
     ("1.3-1.2", "must end after it begins"), ("9" * 30, "there is no bar 99999")])
 def test_a_place_outside_the_piece_is_refused(place, says):

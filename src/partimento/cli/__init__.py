@@ -15,6 +15,7 @@ import click
 from partimento import __version__
 from partimento.cli.composing import compose, continue_, demo, harmonize, infill, replay, vary
 from partimento.cli.data import data_group
+from partimento.cli.explain import explain_notes
 from partimento.cli.forget import forget_piece
 from partimento.cli.judge import evaluate
 from partimento.cli.originality import originality
@@ -204,7 +205,8 @@ def doctor(as_json: bool) -> None:
 
 
 for _command in (compose, continue_, infill, harmonize, vary, replay, demo, train, inspect, convert, render, evaluate,
-                 data_group, originality, registry_group, provenance_group, forget_piece, models, doctor):
+                 explain_notes, data_group, originality, registry_group, provenance_group, forget_piece, models,
+                 doctor):
     cli.add_command(_command)
 
 

@@ -116,6 +116,8 @@ def _said(part: Part, text: str, value: int, step: int) -> str:
         return f"after an interval of {value} semitones" if value != NO_INTERVAL and minus == 2 else ""
     if lag:
         return f"{lag} before it {_name(part, value, step)}" if value >= 0 else f"no note {lag} before it"
+    if minus and name == "echo":
+        return "" if value == NO_INTERVAL else f"as it went {value:+d} semitones before"
     if minus:
         return "" if value == NO_INTERVAL else f"the {_line(name)} {value:+d} semitones from its last note"
     if name == "beat":
