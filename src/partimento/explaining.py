@@ -68,7 +68,7 @@ def explain(music: Music, *, bars: str, tracks: str | tuple[str, ...] = (), mode
     for done, note in enumerate(notes):
         if report is not None and not report(Progress("explaining", done, len(notes))):
             break
-        found.append(_placed(score, note, used.explain(score, note)))
+        found.append(_placed(score, note, _reason(used, score, note)))
     if not any(one.reason for one in found):
         raise RequestError(f"a family must give reasons to explain a note, as markov and rnn do; the {used.family} "
                            "family gives none here: name another with --model")
@@ -86,6 +86,13 @@ def _placed(score: Score, note: int, reason: Reason | None) -> Explained:
     return Explained(note, bar, 1 + (tick - score.bar_span(bar)[0]) / beat,
                      track.name or f"track {int(score.track[note]) + 1}", name,
                      int(score.duration[note]) / score.ticks_per_quarter, reason)
+
+
+def _reason(model: Model, score: Score, note: int) -> Reason | None:
+    """Why a note is there; two voices in unison are one note to most families, so one of them speaks for the other."""
+    same = (score.onset == score.onset[note]) & (score.pitch == score.pitch[note]) & (score.track == score.track[note])
+    reasons = (model.explain(score, one) for one in (note, *np.flatnonzero(same).tolist()))
+    return next((reason for reason in reasons if reason is not None), None)
 
 
 def _made_by(music: Music) -> str:

@@ -45,6 +45,14 @@ def test_all_notes_of_a_composed_piece_have_reasons() -> None:
     assert all(one.reason is not None for one in found)
 
 
+def test_two_voices_in_unison_have_one_reason() -> None:
+    unison = Score(onset=[0, 0, 480], duration=[480] * 3, pitch=[60, 60, 62], velocity=[80] * 3, track=[0] * 3,
+                   voice=[1, 2, 1], end=1920)
+    one, other, _ = explain(unison, bars="1")
+    assert one.reason == other.reason
+    assert one.reason is not None
+
+
 def test_bad_wishes_are_one_clear_sentence() -> None:
     with pytest.raises(RequestError, match="the random family gives none here: name another with --model"):
         explain(TUNE, bars="1", model="random")
