@@ -15,6 +15,7 @@ from partimento.controls import CONTROLS
 from partimento.data import cache
 from partimento.errors import PartimentoError
 from partimento.models.base import FAMILIES, family
+from partimento.performance.rules import RULES
 from partimento.render import soundfont
 
 REQUIRED = ("numpy", "symusic", "click", "soundfile", "pretty_midi", "safetensors")
@@ -44,6 +45,12 @@ def controls() -> list[dict[str, Any]]:
     """One row a control: name, unit, the usual span, and what it means."""
     return [{"name": c.name, "unit": c.unit, "low": c.low, "high": c.high, "tolerance": c.tolerance, "is": c.meaning}
             for c in CONTROLS.values()]
+
+
+def rules() -> list[dict[str, Any]]:
+    """One row a rule of performance: name, quantity, what it acts on, what it does, and where it is from."""
+    return [{"name": rule.name, "quantity": rule.quantity, "acts on": rule.acts_on, "is": rule.sentence,
+             "parameters": dict(rule.parameters), "source": rule.source} for rule in RULES.values()]
 
 
 def doctor() -> list[dict[str, Any]]:
@@ -87,6 +94,8 @@ def line(row: dict[str, Any]) -> str:
     if "unit" in row:
         span = f"{row['low']:g} to {row['high']:g} {row['unit']} (± {row['tolerance']:g})"
         return f"{row['name']:<15} {span}: {row['is']}"
+    if "quantity" in row:
+        return f"{row['name']:<26} {row['quantity']:g}, {row['acts on']}: {row['is']} ({row['source']})"
     text = f"{row['name']:<8} {row['is']}"
     if row.get("pieces"):
         text += f"\n         bundled: {row['bundled']} ({row['sha256']}), learnt from {row['pieces']} pieces, " \

@@ -18,7 +18,9 @@ from partimento.score import BoolArray, Controls, Key, Meter, Score, Tempo
 
 NEW_TICKS_PER_QUARTER = 480
 MAX_QUARTERS = 4 * MAX_BARS_ASKED       # the longest blank that is written at once
-_TAKEN_BY = {"bars": ("compose", "continue"), "place": ("infill",), "strength": ("vary",), "open": ("infill", "vary")}
+_TAKEN_BY = {"bars": ("compose", "continue"), "place": ("infill", "humanize"), "strength": ("vary", "humanize"),
+             "open": ("infill", "vary"), "swing": ("humanize",), "rules": ("humanize",)}
+_OF_NOTES = ("key", "chords", "ranges", "targets", "loop", "stream", "temperature", "top_p", "tries")
 _CONTROLLER, _BEND = 0xB0, 0xE0
 _PEDALS = range(64, 70)
 _WORDS = ("lyric", "text", "cue")                   # what goes with notes; who made the piece stays
@@ -51,7 +53,8 @@ def frame(request: Request, source: Score | None) -> Canvas:
         raise RequestError(f"{request.verb} needs a piece to work on; give one, or use compose")
     if not (len(source) and source.end):
         raise RequestError(f"{request.verb} needs a piece with notes; this one has none that last: use compose")
-    made = {"continue": _continue, "infill": _infill, "harmonize": _harmonize, "vary": _vary}[request.verb]
+    made = {"continue": _continue, "infill": _infill, "harmonize": _harmonize, "vary": _vary,
+            "humanize": _humanize}[request.verb]
     return made(request, source)
 
 
@@ -128,6 +131,13 @@ def _vary(request: Request, source: Score) -> Canvas:
     if not regions:
         return Canvas(source, Blanks(), False)
     return _cut(source, regions, np.flatnonzero(stay).tolist(), False)
+
+
+def _humanize(request: Request, source: Score) -> Canvas:
+    """All notes stay; in the place asked for it is open how they are played."""
+    first, last = (0, source.end) if request.place is None else span_meant(request.place, source)
+    tracks = tracks_meant(source, request.tracks)
+    return Canvas(source, Blanks(tuple(Region(i, first, last, "expression") for i in tracks)), False)
 
 
 def _gaps(score: Score, track: int, stay: BoolArray) -> list[tuple[int, int]]:
@@ -266,7 +276,7 @@ def _beat_tick(score: Score, bar: int, beat: int) -> int:
 
 def _refuse_what_is_not_taken(request: Request) -> None:
     """RequestError where a field is said that the verb does not take: nothing is dropped in silence."""
-    if request.verb in ("infill", "harmonize", "vary"):
+    if request.verb in ("infill", "harmonize", "vary", "humanize"):
         if request.meter:
             raise RequestError(f"{request.verb} keeps the meter of the piece; to read the input in another give "
                                f"--input-meter {request.meter}")
@@ -274,6 +284,9 @@ def _refuse_what_is_not_taken(request: Request) -> None:
             raise RequestError(f"{request.verb} keeps the tempo of the piece; change it with "
                                f"convert --tempo {request.tempo:g}")
     default = Request()
+    for name in _OF_NOTES if request.verb == "humanize" else ():
+        if getattr(request, name) != getattr(default, name):
+            raise RequestError(f"humanize takes no {name}, for it keeps every note; got {getattr(request, name)!r}")
     for name, verbs in _TAKEN_BY.items():
         if request.verb not in verbs and getattr(request, name) != getattr(default, name):
             raise RequestError(f"{request.verb} takes no {name}, only {' and '.join(verbs)} "

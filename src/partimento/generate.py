@@ -129,6 +129,8 @@ def stamp_of(score: Score) -> Request:
 
 def _ready(request: Request, model: Model, source: Score | None) -> tuple[Request, Score | None]:
     """The request with everything filled in, and the piece to work on."""
+    if request.verb == "humanize":
+        raise RequestError("humanize writes no notes, so no model can do it: use partimento.humanize")
     if not model.fitted:
         raise ModelError(f"this {model.family} model has learnt nothing yet: fit it first, or load a checkpoint")
     if request.input is not None and source is None:

@@ -307,7 +307,7 @@ def _ending(path: Path, make: str) -> str:
 def _stem(request: Request, name: str) -> str:
     """A file name that says the input, verb, model, the facts asked, seed and candidate."""
     parts = [name[:60]] if name else []
-    parts += [request.verb, Path(request.model or "model").stem]
+    parts += [request.verb, *([] if request.verb == "humanize" else [Path(request.model or "model").stem])]
     parts += [f"bars{request.place}"] if request.place else []
     parts += [f"{request.strength:g}"] if request.strength is not None else []
     parts += [request.key.replace("#", "sharp").replace(" ", "-")] if request.key else []
@@ -328,8 +328,9 @@ def _panel(result: Result, stem: str, soundfont: str | None, downloads: Mapping[
 def _settings(result: Result) -> dict[str, object]:
     """What the head of the page says of how the pieces were made."""
     request = result.request
-    return {"model": request.model, "seed": request.seed, "temperature": request.temperature,
+    said = {"model": request.model, "seed": request.seed, "temperature": request.temperature,
             "made by": result.platform}
+    return {name: value for name, value in said.items() if value is not None}
 
 
 def _sound(score: Score, soundfont: str | None, loop: bool) -> tuple[str, bytes]:

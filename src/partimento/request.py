@@ -20,7 +20,7 @@ from partimento import packing, theory
 from partimento.errors import RequestError, nearest
 from partimento.score import BoolArray, Score
 
-VERBS = ("compose", "continue", "infill", "harmonize", "vary")
+VERBS = ("compose", "continue", "infill", "harmonize", "vary", "humanize")
 OPEN = ("all", "pitch")
 ORIGINALITY = ("strict", "normal", "off")
 MAX_BARS_ASKED = 10_000
@@ -29,7 +29,10 @@ MAX_UNPACKED = 1 << 30      # bytes of a packed Score: a damaged one may claim a
 
 
 class Region(NamedTuple):
-    """A blank: ticks [start, end) of one track, and what of the notes there is open (`all` or `pitch`)."""
+    """A blank: ticks [start, end) of one track, and what of the notes there is open.
+
+    That is `all`, `pitch`, or `expression`: how notes are played, as `humanize` opens it.
+    """
 
     track: int
     start: int
@@ -85,11 +88,13 @@ class Request:
     """One wish for one piece: everything about it is here, so that it can be replayed. None means left open.
 
     `bars` is how many bars to make (compose, continue); `place` is where to write (infill: `5-8`, or `5.3-8` from
-    beat 3 of bar 5). `tracks` names the parts to write, `tempo` is in quarter notes a minute, `chords` as in
-    `theory.parse_chords`. `ranges` gives the lowest and highest pitch a track may take (`{"violin": "G3-E6"}`),
-    `targets` the wanted value of a control, by name or `track.name`. `open` (infill, vary) is `all` or `pitch`;
-    `strength` (vary) is the share of notes let go, 0–1; `loop` makes a piece that repeats without a seam; `stream`
-    takes the first attempt bar by bar as it is made, unranked.
+    beat 3 of bar 5; humanize: what to perform). `tracks` names the parts to write, `tempo` is in quarter notes a
+    minute, `chords` as in `theory.parse_chords`. `ranges` gives the lowest and highest pitch a track may take
+    (`{"violin": "G3-E6"}`), `targets` the wanted value of a control, by name or `track.name`. `open` (infill, vary)
+    is `all` or `pitch`; `strength` is the share of notes let go (vary), or how much is performed (humanize), 0–1;
+    `swing` (humanize) how long the first half of a beat is beside the second, `rules` the quantities of rules of
+    performance; `loop` makes a piece that repeats without a seam; `stream` takes the first attempt bar by bar as it is
+    made, unranked.
     `temperature` (0.01–100) and `top_p` (0.001–1) shape the draw (left open: what suits the family). `index` says
     which of several candidates of one `seed` this is, `tries` how many attempts the best is taken of; `originality`
     (``strict``, ``normal``, ``off``) what of the music that taught the model is borrowed too much; `registry` (sha256)
@@ -113,6 +118,8 @@ class Request:
     targets: Mapping[str, float] = dataclasses.field(default_factory=dict)
     open: str = "all"
     strength: float | None = None
+    swing: float | None = None
+    rules: Mapping[str, float] = dataclasses.field(default_factory=dict)
     loop: bool = False
     stream: bool = False
     temperature: float | None = None
@@ -132,7 +139,7 @@ class Request:
             value = getattr(self, field.name)
             if field.name == "tracks" and isinstance(value, Sequence) and not isinstance(value, str):
                 value = tuple(value)
-            elif field.name in ("ranges", "targets") and isinstance(value, Mapping):
+            elif field.name in ("ranges", "targets", "rules") and isinstance(value, Mapping):
                 value = dict(value)
             elif not _fits(value, hints[field.name]):
                 raise RequestError(f"{field.name} must be {_words(hints[field.name])}; got {value!r}")
@@ -142,7 +149,8 @@ class Request:
                 value = float(value)    # one spelling of a number, so that one wish has one stamp
             object.__setattr__(self, field.name, value)
         self._check_contents()
-        object.__setattr__(self, "targets", {name: float(value) for name, value in self.targets.items()})
+        for name in ("targets", "rules"):
+            object.__setattr__(self, name, {key: float(value) for key, value in getattr(self, name).items()})
         self._check_numbers()
         if self.verb not in VERBS:
             raise RequestError(nearest(self.verb, VERBS, "verb"))
@@ -161,8 +169,9 @@ class Request:
 
     def _check_contents(self) -> None:
         for name, kind, entries in (("tracks", str, self.tracks), ("ranges", str, self.ranges.values()),
-                                    ("targets", float, self.targets.values()),
-                                    ("ranges", str, self.ranges), ("targets", str, self.targets)):
+                                    ("targets", float, self.targets.values()), ("rules", float, self.rules.values()),
+                                    ("ranges", str, self.ranges), ("targets", str, self.targets),
+                                    ("rules", str, self.rules)):
             for entry in entries:
                 if not _fits(entry, kind):
                     raise RequestError(f"{name} must hold {_words(kind)}; got {entry!r}")
@@ -170,7 +179,7 @@ class Request:
     def _check_numbers(self) -> None:
         for name, low, high, why in (
             ("bars", 1, MAX_BARS_ASKED, "how many bars to make"), ("tempo", 4, 960, "quarter notes a minute"),
-            ("strength", 0, 1, "0 gives the input back, 1 lets every note go"),
+            ("strength", 0, 1, "0 gives the input back"), ("swing", 1, 4, "1 is even, 2 as long as 2 to 1"),
             ("temperature", 0.01, 100, "1 is the model as it learnt"), ("top_p", 0.001, 1, "1 keeps every choice"),
             ("seed", 0, 2**63 - 1, "a whole number"), ("index", 0, MAX_COUNT - 1, "which candidate"),
             ("tries", 1, 10_000, "candidates a piece"),

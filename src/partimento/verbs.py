@@ -28,6 +28,7 @@ from partimento.fingerprint.registry import Registry
 from partimento.fingerprint.registry import load as load_registries
 from partimento.judge.guard import Guard
 from partimento.models.base import FAMILIES, Model, family
+from partimento.performance.perform import humanize_score, swing_of
 from partimento.request import Request, Result
 from partimento.score import Score
 
@@ -169,6 +170,27 @@ def vary(music: Music, *, strength: float = 0.5, model: Model | str = "markov", 
                 input_meter=input_meter, input_downbeat=input_downbeat, max_notes=max_notes)
 
 
+def humanize(music: Music, *, strength: float = 0.7, bars: str | None = None, tracks: str | Sequence[str] = (),
+             swing: float | str | None = None, rules: Mapping[str, float] | None = None, seed: int | None = None,
+             count: int = 1, input_meter: str | None = None, input_downbeat: float | str | None = None,
+             max_notes: int = formats.DEFAULT_MAX_NOTES) -> list[Result]:
+    """The piece as a player would play it: the same notes, with other velocities, small shifts in time, and a tempo.
+
+    `strength` (0–1) is how much; 0 is the input. `bars` (``5-8``) and `tracks` say where. `swing` makes the first half
+    of each beat so many times as long as the second (2 is 2 to 1; ``auto``: as the tempo suggests). `rules` changes
+    the quantities of rules (``{"phrase_tempo": 0, "high_loud": 1.5}``): `partimento.performance.rules.RULES`.
+
+    >>> song = compose(model="random", bars=4, seed=1)[0].score
+    >>> piece = humanize(song, strength=1, seed=1)[0].score
+    >>> len(piece) == len(song), len(set(piece.velocity.tolist())) > 1
+    (True, True)
+    """
+    score = load(music, input_meter, input_downbeat, max_notes)
+    request = Request(verb="humanize", place=bars, tracks=_names(tracks), strength=strength,
+                      swing=swing_of(swing, score), rules=rules or {}, seed=_seed(seed))
+    return provenance.attributed(humanize_score(request, score, count), {}, music)
+
+
 def stream(music: Music | None = None, *, verb: str = "compose", model: Model | str = "markov",
            bars: int | str | None = None, meter: str | None = None, tempo: float | None = None, key: str | None = None,
            tracks: str | Sequence[str] = (), chords: str | None = None, ranges: Mapping[str, str] | None = None,
@@ -207,6 +229,10 @@ def replay(music: Music, *, model: Model | str | None = None, registries: Sequen
     `output.compare` says whether it came out the same.
     """
     request = provenance.request_of(music)
+    if request.verb == "humanize":
+        if model is not None or registries:
+            raise RequestError("a performance must be made again without --model and --registry: no model made it")
+        return provenance.replayed(humanize_score(request)[0], music)
     chosen = choose_model(model or _named_model(request))
     if chosen.hash != request.model_hash:
         raise RequestError(f"this piece was made by the checkpoint {request.model} with sha256 "

@@ -269,9 +269,9 @@ def test_a_wish_that_would_change_kept_bars_is_refused(verb):
 
 
 @pytest.mark.parametrize(("wish", "says"), [
-    ({"verb": "compose", "place": "5-8"}, "compose takes no place, only infill does; got '5-8'"),
+    ({"verb": "compose", "place": "5-8"}, "compose takes no place, only infill and humanize do; got '5-8'"),
     ({"verb": "infill", "place": "1", "bars": 4}, "infill takes no bars, only compose and continue do; got 4"),
-    ({"verb": "continue", "strength": 0.3}, "continue takes no strength, only vary does"),
+    ({"verb": "continue", "strength": 0.3}, "continue takes no strength, only vary and humanize do"),
     ({"verb": "harmonize", "open": "pitch"}, "harmonize takes no open, only infill and vary do")])
 def test_what_a_verb_does_not_take_is_not_dropped_in_silence(wish, says):
     with pytest.raises(RequestError) as caught:

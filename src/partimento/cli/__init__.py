@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from partimento import __version__
-from partimento.cli.composing import compose, continue_, demo, harmonize, infill, replay, vary
+from partimento.cli.composing import compose, continue_, demo, harmonize, humanize, infill, replay, vary
 from partimento.cli.data import data_group
 from partimento.cli.explain import explain_notes
 from partimento.cli.forget import forget_piece
@@ -185,12 +185,13 @@ def render(song: str, out: str, as_json: bool, quiet: bool, **given: Any) -> Non
 
 @click.command()
 @click.option("--controls", "show_controls", is_flag=True, help="The controls that --target can aim at.")
+@click.option("--rules", "show_rules", is_flag=True, help="The rules of performance that humanize --rule can change.")
 @json_option
-def models(show_controls: bool, as_json: bool) -> None:
+def models(show_controls: bool, show_rules: bool, as_json: bool) -> None:
     """The families of models, and the checkpoints that come with them."""
     from partimento import about
 
-    for row in about.controls() if show_controls else about.models():
+    for row in about.controls() if show_controls else about.rules() if show_rules else about.models():
         say(row, as_json, about.line(row))
 
 
@@ -204,9 +205,9 @@ def doctor(as_json: bool) -> None:
         say(row, as_json, about.line(row))
 
 
-for _command in (compose, continue_, infill, harmonize, vary, replay, demo, train, inspect, convert, render, evaluate,
-                 explain_notes, data_group, originality, registry_group, provenance_group, forget_piece, models,
-                 doctor):
+for _command in (compose, continue_, infill, harmonize, vary, humanize, replay, demo, train, inspect, convert, render,
+                 evaluate, explain_notes, data_group, originality, registry_group, provenance_group, forget_piece,
+                 models, doctor):
     cli.add_command(_command)
 
 

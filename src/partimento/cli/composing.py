@@ -138,6 +138,34 @@ def vary(**given: Any) -> None:
 
 
 @click.command()
+@click.argument("song", type=click.Path())
+@click.option("--strength", type=float, default=0.7, show_default=True,
+              help="How much is done, 0 to 1; 0 is SONG itself.")
+@click.option("--bars", help="Only there: 5-8, or 5.3-8 from beat 3 of bar 5 (a pick-up is bar 0) [all].")
+@click.option("--tracks", default="", help="Only in these tracks, by name or number [all].")
+@click.option("--swing", metavar="RATIO",
+              help="How long the first half of a beat is beside the second: 2 is 2 to 1, auto as the tempo suggests.")
+@click.option("--rule", "quantities", multiple=True, metavar="NAME=QUANTITY",
+              help="How much of one rule, such as phrase_tempo=0 or high_loud=1.5. May be given again; partimento "
+                   "models --rules lists them.")
+@click.option("-n", "--count", type=int, default=1, show_default=True, help="How many performances.")
+@click.option("--seed", type=int, help="The same seed gives the same bytes [a new one, which is printed].")
+@input_options
+@_out
+@voice_options
+def humanize(song: str, as_json: bool, quiet: bool, quantities: Sequence[str], **given: Any) -> None:
+    """SONG as a player would play it: loudness, small shifts in time and a tempo curve, by rules; every note stays."""
+    from partimento import output, verbs
+
+    out, makes, look = _look(given)
+    rules = {name: _number(value, f"the rule {name}") for name, value in named_values(quantities, "--rule").items()}
+    results = verbs.humanize(song, rules=rules, **given)
+    paths = output.write(results, out, makes=makes, name=Path(song).stem, **look)
+    _report(results, as_json, quiet, "performed")
+    say_written(paths, as_json)
+
+
+@click.command()
 @click.argument("piece", type=click.Path())
 @click.option("--model", help="The checkpoint that made it, where it is a file of yours.")
 @_registry
@@ -185,7 +213,7 @@ def _verb(name: str, given: dict[str, Any]) -> None:
     as_json, quiet = given.pop("as_json"), given.pop("quiet")
     ranges, targets = named_values(given.pop("ranges"), "--range"), named_values(given.pop("targets"), "--target")
     music = (given.pop("song"),) if "song" in given else ()
-    aims = {k: _number(k, v) for k, v in targets.items()}
+    aims = {k: _number(v, f"the target {k}") for k, v in targets.items()}
     if given.pop("stream"):
         results = _streamed(name, music, given | {"ranges": ranges, "targets": aims}, as_json, quiet)
     else:
@@ -216,17 +244,17 @@ def _streamed(name: str, music: Sequence[str], given: dict[str, Any], as_json: b
     return results
 
 
-def _report(results: Sequence[Any], as_json: bool, quiet: bool) -> None:
+def _report(results: Sequence[Any], as_json: bool, quiet: bool, made: str = "new") -> None:
     if quiet:
         return
     for result in results:
         rows = [row._asdict() for row in result.rows]
         words = [f"candidate {result.request.index + 1} of seed {result.request.seed}: {len(result.score)} notes, "
-                 f"{int(result.new.sum())} new, {result.score.n_bars} bars"]
+                 f"{int(result.new.sum())} {made}, {result.score.n_bars} bars"]
         words += [f"  {_SIGN[row.met]} {row.name}: asked {row.asked}, got {row.got}" for row in result.rows]
         words += [f"  {note}" for note in result.notes]
         say({"seed": result.request.seed, "candidate": result.request.index + 1, "notes": len(result.score),
-              "new": int(result.new.sum()), "bars": result.score.n_bars, "rows": rows, "told": list(result.notes),
+              made: int(result.new.sum()), "bars": result.score.n_bars, "rows": rows, "told": list(result.notes),
               "retries": result.retries, "moved": result.moved}, as_json, "\n".join(words))
 
 
@@ -251,8 +279,8 @@ def _makes(makes: str | None, out: str) -> list[str]:
     return [] if output.format_of(out) else ["mid", "html"]
 
 
-def _number(name: str, value: str) -> float:
+def _number(value: str, what: str) -> float:
     try:
         return float(value)
     except ValueError:
-        raise RequestError(f"the target {name} must be a number; got {value!r}") from None
+        raise RequestError(f"{what} must be a number; got {value!r}") from None

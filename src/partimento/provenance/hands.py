@@ -1,4 +1,4 @@
-"""Who made each bar of each track: imported, composed or edited, step after step."""
+"""Who made each bar of each track: imported, composed, performed or edited, step after step."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from partimento.provenance.record import Hands, Record, Run, is_sidecar, read_re
 from partimento.request import Result, unpack_score
 from partimento.score import Score
 
-IMPORTED, COMPOSED, EDITED = "imported", "composed", "edited"
+IMPORTED, COMPOSED, PERFORMED, EDITED = "imported", "composed", "performed", "edited"
 SUFFIX_OF = {"midi": ".mid", "musicxml": ".musicxml", "abc": ".abc"}
 
 

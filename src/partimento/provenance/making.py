@@ -12,7 +12,16 @@ from typing import Any
 from partimento import __version__, formats, generate
 from partimento.checkpoint import Loaded, family_name
 from partimento.errors import RequestError, WriteError
-from partimento.provenance.hands import COMPOSED, SUFFIX_OF, earlier, found_record, hands_of, past_of, record_inside
+from partimento.provenance.hands import (
+    COMPOSED,
+    PERFORMED,
+    SUFFIX_OF,
+    earlier,
+    found_record,
+    hands_of,
+    past_of,
+    record_inside,
+)
 from partimento.provenance.kept import MARK, Kept, differences, kept_of
 from partimento.provenance.record import Record, compact, is_sidecar, read_record, sidecar_of
 from partimento.request import Request, Result
@@ -94,7 +103,8 @@ def record_of(result: Result, files: Mapping[str, bytes] | None = None) -> Recor
     past = maker.pop(PAST, {})
     known = {"model": request.model, "checkpoint": request.model_hash}
     maker = {**{name: value for name, value in known.items() if value is not None}, **maker}
-    step = {"by": COMPOSED, "verb": request.verb, "place": request.place, "model": request.model,
+    by = PERFORMED if request.verb == "humanize" else COMPOSED
+    step = {"by": by, "verb": request.verb, "place": request.place, "model": request.model,
             "checkpoint": request.model_hash, "seed": request.seed, "index": request.index, "partimento": __version__}
     steps, hands = hands_of(result, {name: value for name, value in step.items() if value is not None}, past)
     kept: dict[str, Kept] = {}

@@ -52,9 +52,10 @@ class Record:
 
     `partimento` is the version of the program and `platform` its kind of machine. `maker` says what is known of the
     model (``taught_by``), `request` holds the settings, with the input where there was one. `steps` tell in order
-    what was done: each has `by` (``imported``, ``composed``, ``edited``) and what belongs to it; `hands` say which
-    of them made each bar of each track. `files` gives the sha256 of every file written by its suffix, `kept` by kind
-    of file the hashes of what it keeps. `sha256` is that of all this; `signature` is over the same bytes.
+    what was done: each has `by` (``imported``, ``composed``, ``performed``, ``edited``) and what belongs to it; `hands`
+    say which of them made each bar of each track. `files` gives the sha256 of every file written by its suffix,
+    `kept` by kind of file the hashes of what it keeps. `sha256` is that of all this; `signature` is over the same
+    bytes.
     """
 
     partimento: str
