@@ -203,7 +203,7 @@ def _encrypted() -> bytes:
     ("x.rar", b"Rar!\x1a\x07", "a rar file"), ("x.tar.zst", b"\x28\xb5\x2f\xfd..", "a zst file"),
     ("x.tar.gz", gzip.compress(b"words" * 200), "packed by itself"), ("x.zip", zipped({}), "no music"),
     ("x.tar", bytes(10240), "no music"), ("x.tar.xz", lzma.compress(bytes(10240)), "no music"),
-    ("x.zip", zipped({"a.txt": b"words"}), "no music")])
+    ("x.zip", zipped({"a.txt": b"words"}), "no music")], ids=lambda value: "" if isinstance(value, bytes) else value)
 def test_what_is_wrong_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, data: bytes,
                                        words: str) -> None:
     (tmp_path / name).write_bytes(data)
