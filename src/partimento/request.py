@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import functools
 import json
 import platform
 import re
@@ -134,7 +135,7 @@ class Request:
     input: str | None = None
 
     def __post_init__(self) -> None:
-        hints = typing.get_type_hints(Request)
+        hints = _hints()
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             if field.name == "tracks" and isinstance(value, Sequence) and not isinstance(value, str):
@@ -214,6 +215,12 @@ class Request:
             if key not in names:
                 raise RequestError(nearest(key, names, "field of a request"))
         return cls(**plain)
+
+
+@functools.cache
+def _hints() -> dict[str, Any]:
+    """What each field of a Request must be."""
+    return typing.get_type_hints(Request)
 
 
 def _fits(value: object, hint: Any) -> bool:
