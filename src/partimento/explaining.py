@@ -70,7 +70,7 @@ def explain(music: Music, *, bars: str, tracks: str | tuple[str, ...] = (), mode
             break
         found.append(_placed(score, note, _reason(used, score, note)))
     if not any(one.reason for one in found):
-        raise RequestError(f"a family must give reasons to explain a note, as markov and rnn do; the {used.family} "
+        raise RequestError(f"a family must give reasons to explain a note, as markov and rules do; the {used.family} "
                            "family gives none here: name another with --model")
     return found
 
@@ -96,9 +96,9 @@ def _reason(model: Model, score: Score, note: int) -> Reason | None:
 
 
 def _made_by(music: Music) -> str:
-    """The family that a piece says made it, where that comes with weights and gives reasons; else markov."""
+    """The family that a piece says made it, where it gives reasons; else markov."""
     try:
         named = provenance.request_of(music).model
     except PartimentoError:
         return "markov"
-    return named if named in FAMILIES and family(named).learns else "markov"
+    return named if named in FAMILIES and family(named).explain is not Model.explain else "markov"

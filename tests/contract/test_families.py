@@ -10,12 +10,14 @@ from partimento.testing import CHECKS, Subject, small_corpus
 SMALL = {"layers": 1, "width": 48, "steps": 150, "batch": 8, "window": 96, "lr": 8e-3, "weights": "float32"}
 SUBJECTS = {
     "random": ("random", {"densities": (1.0, 3.0), "lengths": (4.0, 12.0)}),
+    "rules": ("rules", {"style": "classical", "form": "A4 B4"}),
+    "rules by what is asked": ("rules", {}),
     "markov": ("markov", {"order": 3}),
     "rnn tanh": ("rnn", {"cell": "tanh", **SMALL}),
     "rnn lstm": ("rnn", {"cell": "lstm", **SMALL, "layers": 2, "weights": "int8"}),
     "rnn gru": ("rnn", {"cell": "gru", **SMALL, "weights": "bfloat16"}),
 }
-LAWS_RUN = {"random": 21, "markov": 26, "rnn": 26}
+LAWS_RUN = {"random": 21, "rules": 19, "markov": 26, "rnn": 26}
 
 
 @pytest.fixture(scope="module")

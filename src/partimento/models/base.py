@@ -20,6 +20,7 @@ from partimento.score import Score
 
 FAMILIES: dict[str, str] = {
     "random": "partimento.models.random:Random",
+    "rules": "partimento.models.rules:Rules",
     "markov": "partimento.models.markov:Markov",
     "rnn": "partimento.models.rnn:Rnn",
 }

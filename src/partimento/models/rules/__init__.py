@@ -1,0 +1,80 @@
+"""The rules family: a composer with knowledge and no data.
+
+A piece is planned before a note of it is written: a form of sections and phrases with their cadences, harmonies by a
+functional grammar or by the loops of a style, and motifs that come back, inverted, broken up or in longer values. Then
+the parts are written one after another, the lead first, each as one line drawn exactly from the costs of the rules, or
+as a figure laid over the harmonies. All of it stands in tables (``tables/*.json``) that a musician can read.
+
+What is kept speaks for the harmonies and the motifs, and is met by every line at the borders and within.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from partimento.errors import ModelError
+from partimento.models.base import Model, Reason, Rng
+from partimento.models.rules.explain import reason_for
+from partimento.models.rules.form import parse_form
+from partimento.models.rules.styles import style_for, style_named, suggested_request
+from partimento.models.rules.writing import PieceWriter
+from partimento.request import Blanks, Request
+from partimento.score import Score
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RulesConfig:
+    """`style` is one of the table of styles, or ``auto``: what suits the tracks, the meter and the tempo, else drawn.
+
+    `form` is what the piece is to be built like, such as ``A8 A8 B8 A8``; empty: a form of the style.
+    """
+
+    style: str = "auto"
+    form: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("style", "form"):
+            if not isinstance(getattr(self, name), str):
+                raise ModelError(f"{name} must be text; got {getattr(self, name)!r}")
+        if self.style != "auto":
+            style_named(self.style)
+        if self.form:
+            parse_form(self.form)
+
+
+class Rules(Model):
+    """Music by rules that can be read.
+
+    >>> from partimento.sampling import generator
+    >>> from partimento.score import Track
+    >>> frame = Score(end=8 * 1920, tracks=(Track("piano"),))
+    >>> new = Rules(style="classical").fill(frame, Blanks.everything(frame), Request(key="C"), [generator(1)])[0]
+    >>> int(new.pitch[new.onset == new.onset.max()].min()) % 12
+    0
+    """
+
+    Config: ClassVar[type] = RulesConfig
+    family: ClassVar[str] = "rules"
+    config: RulesConfig
+
+    def suggest(self, request: Request, rng: Rng) -> Request:
+        """The request with what was left open filled in as the style has it; see the contract."""
+        return suggested_request(request, self.config.style, rng)
+
+    def fill(self, around: Score, blanks: Blanks, request: Request, rngs: Sequence[Rng]) -> list[Score]:
+        """One candidate a generator; see the contract."""
+        out = []
+        for rng in rngs:
+            name = self.config.style
+            if name == "auto":
+                name = style_for(around, request, rng)
+            style: dict[str, Any] = style_named(name)
+            rows = PieceWriter(around, blanks, request, style, self.config.form, rng).write()
+            out.append(around.with_rows(rows))
+        return out
+
+    def explain(self, score: Score, note: int) -> Reason | None:
+        """Why a note is there, by the analysis of the same tables; see the contract."""
+        return reason_for(score, note, self.config.style)
