@@ -48,7 +48,7 @@ def machine() -> dict[str, Any]:
         model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), model)
     packages = {}
     for name in ("numpy", "symusic", "torch", "miditok", "markovify", "mido", "pretty_midi", "keras", "onnxruntime",
-                 "verovio", "pypdfium2", "partitura", "music21"):
+                 "verovio", "pypdfium2", "partitura", "music21", "hmmlearn"):
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             packages[name] = importlib.metadata.version(name)
     return {"processor": model, "cores": os.cpu_count(), "system": platform.system(),

@@ -13,11 +13,12 @@ SUBJECTS = {
     "rules": ("rules", {"style": "classical", "form": "A4 B4"}),
     "rules by what is asked": ("rules", {}),
     "markov": ("markov", {"order": 3}),
+    "hmm": ("hmm", {"states": 6, "batches": 80, "rounds": 4}),
     "rnn tanh": ("rnn", {"cell": "tanh", **SMALL}),
     "rnn lstm": ("rnn", {"cell": "lstm", **SMALL, "layers": 2, "weights": "int8"}),
     "rnn gru": ("rnn", {"cell": "gru", **SMALL, "weights": "bfloat16"}),
 }
-LAWS_RUN = {"random": 21, "rules": 19, "markov": 26, "rnn": 26}
+LAWS_RUN = {"random": 21, "rules": 19, "markov": 26, "hmm": 25, "rnn": 26}
 
 
 @pytest.fixture(scope="module")
