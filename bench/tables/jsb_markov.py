@@ -28,8 +28,9 @@ PROTOCOL = (
     "(4 × frames), every token charged. Frames become Scores without loss (asserted): a run of equal pitches in a "
     "voice is one note, −1 is a gap. The frames hold no meter and no key: bars are 16 frames from the first, and the "
     "key is summed over. `augmented` counts each training piece in 12 keys; `normalised` counts degrees of the key "
-    "that is heard; `plain` does neither. The standard split leaks: `test clean` are the test pieces that share under "
-    "half of their soprano interval 8-grams with any one training piece, `test leaked` the others.")
+    "that is heard; `plain` does neither; `product` is `normalised` with the viewpoints of pitch multiplied. The "
+    "standard split leaks: `test clean` are the test pieces that share under half of their soprano interval 8-grams "
+    "with any one training piece, `test leaked` the others.")
 VALID, TEST, CLEAN, LEAKED = "valid", "test", "test clean", "test leaked"
 PUBLISHED = [
     {"name": "Markov, order 4", VALID: 0.834, TEST: 0.869, "augmented": False, "source": "measured before"},
@@ -47,6 +48,7 @@ ROWS: dict[str, dict[str, Any]] = {
     "augmented": {"normalise": False, "transpositions": 12},
     "normalised": {},
     "plain": {"normalise": False},
+    "product": {"product": True},
 }
 Frames = npt.NDArray[np.int64]
 

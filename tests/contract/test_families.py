@@ -13,6 +13,7 @@ SUBJECTS = {
     "rules": ("rules", {"style": "classical", "form": "A4 B4"}),
     "rules by what is asked": ("rules", {}),
     "markov": ("markov", {"order": 3}),
+    "markov product": ("markov", {"order": 2, "grid": 4, "product": True}),
     "hmm": ("hmm", {"states": 6, "batches": 80, "rounds": 4}),
     "rnn tanh": ("rnn", {"cell": "tanh", **SMALL}),
     "rnn lstm": ("rnn", {"cell": "lstm", **SMALL, "layers": 2, "weights": "int8"}),

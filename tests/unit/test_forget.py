@@ -190,7 +190,7 @@ def first_columns(weights: npt.NDArray[np.float64], groups: int) -> npt.NDArray[
 def fitted_with_the_weights_of(model: Markov, music: Sequence[Piece], monkeypatch: pytest.MonkeyPatch) -> Markov:
     """A fit that learns no weights but takes those of another."""
     with monkeypatch.context() as patch:
-        patch.setattr(markov, "_held_out", lambda count, seed: frozenset())
+        patch.setattr(markov, "_order", lambda count, seed: [])
         made = Markov(model.config)
         stages = made._mixtures()
         for name, mixture in stages.items():

@@ -1,8 +1,8 @@
-"""A line's memory: what came after the last few symbols when they last came."""
+"""A line's memory: what came after the last few symbols when they last came, and the notes that threads lead to."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,8 @@ Ints = npt.NDArray[np.int64]
 
 MISSING = -1              # a symbol or a column where there is nothing (before the first note, nothing sounds)
 MEMORY = ("echo", "match")
+THREADS = ("ofpiece", "ofphrase", "ofbar", "strong1", "strong2", "downbeat", "ending", "entry")
+OWN = MEMORY + THREADS    # columns that say something of the line's own earlier symbols
 MATCHES = (1, 2, 3, 4, 6, 8, 12, 16)   # lengths of match told apart; `match` is 0 for none, else 1 + the index here
 
 
@@ -47,6 +49,16 @@ def echoes(symbols: npt.NDArray[Any]) -> tuple[Ints, Ints]:
         inside[inside] = (run[later[inside] - 1] < length) | (length == 1)
         echo[later[inside]], match[later[inside]] = symbols[earlier[inside]], k + 1
     return echo, match
+
+
+def threaded(symbols: npt.NDArray[Any], which: Mapping[str, npt.NDArray[Any]]) -> dict[str, Ints]:
+    """The symbols that earlier places of a line have, a column a thread: `which` says the place, −1 for none.
+
+    >>> threaded(np.array([60, 62, 64]), {"ofpiece": np.array([-1, 0, 0])})["ofpiece"].tolist()
+    [-1, 60, 60]
+    """
+    symbols = np.append(np.asarray(symbols, np.int64), MISSING)
+    return {name: symbols[np.asarray(place, np.int64)] for name, place in which.items()}
 
 
 class Memory:

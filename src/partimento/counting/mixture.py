@@ -22,14 +22,16 @@ a whole line that must meet pinned symbols.
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from partimento.counting.memory import MEMORY
+from partimento.counting.linear import learn_weights
+from partimento.counting.memory import OWN
 from partimento.errors import ModelError
 
 Ints = npt.NDArray[np.int64]
@@ -113,6 +115,8 @@ class Mixture:
     [[0.23, 0.13, 0.45, 0.2]]
     """
 
+    ways: tuple[int, ...] = (0, 1)     # weights are learnt with memory, and plain
+
     def __init__(self, views: Sequence[View], size: int, *, discount: float = 0.8, strength: float = 1.0,
                  prune: int = 1, near: int = 2, most: int = MOST_CONTEXTS) -> None:
         self.views, self.size, self.discount, self.strength, self.prune = tuple(views), size, discount, strength, prune
@@ -133,14 +137,25 @@ class Mixture:
         self.levels: list[_Level] = []
         self.floors: Ints | None = None     # of each view: `prune`, raised where too many contexts would stay
         uses = [np.array([any(c.outside in names for c in view) for view in self.columns], bool)
-                for names in (MEMORY, CHORDS)]
+                for names in (OWN, CHORDS)]
         self.asked = np.array([~(plain & uses[0] | bare & uses[1])
                                for bare in (False, True) for plain in (False, True)])
         self.weights = self._even(1)
         self.worth: Floats = np.ones((4, len(self.views), (self.depth + 1) * len(_SIGHTINGS)))
         self._own = [(v, i, c) for v, view in enumerate(self.columns) for i, c in enumerate(view)
-                     if c.reach or c.outside in MEMORY]
+                     if c.reach or c.outside in OWN]
         self._remembered: dict[tuple[int, int], Floats] = {}
+
+    @property
+    def counted(self) -> Bools:
+        """bool[views]: which views are counted: those with a weight."""
+        return np.asarray(self.weights.sum(axis=(0, 1)) > 0)
+
+    def copied(self) -> Self:
+        """Another of these with the same counts, for changing them."""
+        out = copy.copy(self)
+        out._remembered = {}
+        return out
 
     # --- counting --------------------------------------------------------------------------------------------
 
@@ -151,6 +166,12 @@ class Mixture:
         `held_out` (bool[n]) marks rows that the first count leaves out and the weights are learnt on, one set of
         weights for each value of `groups` (int[n] ≥ 0); then all rows are counted.
         """
+        self._learn(outside, history, symbols, groups, held_out)
+        self._count(outside, history, symbols)
+
+    def _learn(self, outside: Columns, history: npt.NDArray[Any], symbols: npt.NDArray[Any],
+               groups: npt.NDArray[Any] | None, held_out: Bools | None) -> None:
+        """Learn the weights; where they are learnt, the counts are those without the rows held out."""
         n_groups = int(groups.max()) + 1 if groups is not None and len(groups) else 1
         self.weights = self._even(n_groups)
         self.worth = np.ones((4, len(self.views), (self.depth + 1) * len(_SIGHTINGS)))
@@ -160,7 +181,7 @@ class Mixture:
             apart = apart[::len(apart) // _LISTENERS + 1]
             learners = groups[apart] if groups is not None else np.zeros(len(apart), np.int64)
             values = self.values({name: np.asarray(outside[name])[apart] for name in self.names}, history[apart])
-            for plain in (0, 1):
+            for plain in self.ways:
                 shown = self.nearer(values) if plain else values
                 chances, trust = self._chances(shown, history[apart], np.asarray(symbols[apart], np.int64))
                 for kind in (plain, plain + 2):
@@ -168,9 +189,8 @@ class Mixture:
                     if kind > 1 and (of == self.asked[plain]).all():
                         self.weights[kind], self.worth[kind] = self.weights[plain], self.worth[plain]
                     elif of.any():
-                        self.weights[kind][:, of], self.worth[kind][of] = _weights(
+                        self.weights[kind][:, of], self.worth[kind][of] = learn_weights(
                             chances[of], trust[of], learners, n_groups, self.worth.shape[2])
-        self._count(outside, history, symbols)
 
     def _even(self, n_groups: int) -> Floats:
         """float64[4, groups, views]: equal weights of the views asked in each way (see `kind`)."""
@@ -208,7 +228,7 @@ class Mixture:
         self.levels = []
         parts: list[list[tuple[Any, ...]]] = []
         self.floors = np.full(len(self.views), self.prune)
-        used = self.weights.sum(axis=(0, 1)) > 0
+        used = self.counted
         for v in range(len(self.views)):
             some = rows if used[v] else np.zeros(0, np.int64)
             told: Any = slice(None) if some is None else some
@@ -267,13 +287,14 @@ class Mixture:
             for v in range(len(self.views)):
                 some = begin + np.flatnonzero(weights[rows, v])
                 if len(some):
-                    chances, trust = self._view_rows(v, values[v, some], history[some])
+                    chances, trust = self.view_rows(v, values[v, some], history[some])
                     weight = weights[some, v] * self.worth[kind, v, trust]
                     out[some] += weight[:, None] * chances
                     total[some] += weight
         return out / total[:, None]
 
-    def _view_rows(self, v: int, values: npt.NDArray[np.int16], history: npt.NDArray[Any]) -> tuple[Floats, Ints]:
+    def view_rows(self, v: int, values: npt.NDArray[np.int16], history: npt.NDArray[Any]) -> tuple[Floats, Ints]:
+        """What one view gives (float64[rows, size]) and its trust there, from the values of its columns."""
         size = self.alphabet(v)
         trust = np.zeros(len(values), np.int64)
         chances = np.full((len(values), size), 1.0 / size)
@@ -303,7 +324,7 @@ class Mixture:
             rows = slice(begin, begin + _BLOCK)
             at = np.arange(len(symbols[rows]))
             for v in range(len(self.views)):
-                chances, trust[v, rows] = self._view_rows(v, values[v, rows], history[rows])
+                chances, trust[v, rows] = self.view_rows(v, values[v, rows], history[rows])
                 out[v, rows] = chances[at, symbols[rows]]
         return out, trust
 
@@ -467,34 +488,3 @@ def add_depth(chances: Floats, level: _Level, rows: Ints, context: Ints) -> None
     length = level.first[context + 1] - begin
     entry = np.arange(int(length.sum())) + np.repeat(begin - (np.cumsum(length) - length), length)
     chances[np.repeat(rows, length), level.symbol[entry]] += level.gain[entry]
-
-
-def _weights(chances: Floats, trust: Ints, groups: npt.NDArray[Any], n_groups: int, n_trust: int,
-             rounds: int = 30) -> tuple[Floats, Floats]:
-    """Mixture weights (groups, views) and what trust is worth (views, n_trust), by expectation–maximisation.
-
-    The share of a view is weight × worth over the sum of all; each round multiplies by responsible over expected
-    shares. Both lean on what is even by some rows' worth, a group on the whole by 50; weights under 1 % are dropped.
-    """
-    views = len(chances)
-    at = trust + np.arange(views)[:, None] * n_trust
-    weight, worth = np.full(views, 1 / views), np.ones(views * n_trust)
-
-    def learn(weight: Floats, worth: Floats, rows: Any, lean: float, trusting: bool) -> tuple[Floats, Floats]:
-        prior, part, here = weight, chances[:, rows], at[:, rows]
-        for _ in range(rounds):
-            expected = weight[:, None] * worth[here]
-            expected /= expected.sum(axis=0)
-            responsible = expected * part
-            responsible /= responsible.sum(axis=0)
-            weight = weight * np.sqrt((responsible.sum(axis=1) + lean * prior) / (expected.sum(axis=1) + lean * weight))
-            weight = weight / weight.sum()
-            if trusting:
-                up, down = (np.bincount(here.ravel(), s.ravel(), len(worth)) + 5.0 for s in (responsible, expected))
-                worth = np.clip(worth * np.sqrt(up / down), 0.01, 100.0)
-        return weight, worth
-
-    weight, worth = learn(weight, worth, slice(None), 1.0, True)
-    out = np.stack([learn(weight, worth, groups == g, 50.0, False)[0] for g in range(n_groups)])
-    out[out < 0.01] = 0.0
-    return out / out.sum(axis=1, keepdims=True), worth.reshape(views, n_trust)

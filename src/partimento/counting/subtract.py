@@ -42,16 +42,14 @@ def subtract(mixture: Mixture, outside: Columns, history: npt.NDArray[Any],
     >>> subtract(model, {}, before[3:], song[3:])[0].levels[1].times.tolist()
     [1, 1, 1]
     """
-    out = Mixture(mixture.views, mixture.size, discount=mixture.discount, strength=mixture.strength,
-                  prune=mixture.prune, near=mixture.near, most=mixture.most)
-    out.weights, out.worth, out.levels = mixture.weights, mixture.worth, mixture.levels
+    out = mixture.copied()
     out.floors = floors = _floors(mixture)
     if not len(symbols):
         return out, 0
     left = [level.times.astype(np.int64) for level in mixture.levels]
     touched = [np.zeros(len(level.key), bool) for level in mixture.levels]
     doubts = 0
-    used = np.flatnonzero(mixture.weights.sum(axis=(0, 1)) > 0)
+    used = np.flatnonzero(mixture.counted)
     values = mixture.values(outside, history)
     for v in used.tolist():
         seen = mixture.steps(history, symbols) if mixture.views[v].relative else symbols

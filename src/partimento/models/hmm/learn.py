@@ -25,7 +25,7 @@ from partimento.models.hmm.page import (
     roles_of,
     signs_of,
 )
-from partimento.models.hmm.pitch import BATCH, Lesson, Seen, Weights, learn_weights, lesson_of
+from partimento.models.hmm.pitch import BATCH, Lesson, Seen, Weights, fit_weights, lesson_of
 from partimento.models.hmm.rhythm import BeatRows, Patterns, ago_of, cells_of, entries_of, learn_patterns
 from partimento.sampling import generator
 from partimento.score import Score
@@ -127,7 +127,7 @@ class Gathered:
     def weights(self, rounds: int, go_on: Callable[[], bool]) -> Weights:
         """The weights of the pitches."""
         lesson = Lesson(*(np.concatenate(columns) for columns in zip(*self.lessons, strict=True)))
-        return learn_weights(lesson, min(rounds, max(60, PASSES * len(lesson.pitch) // BATCH)), self.seed, go_on)
+        return fit_weights(lesson, min(rounds, max(60, PASSES * len(lesson.pitch) // BATCH)), self.seed, go_on)
 
     def plain(self) -> dict[str, Any]:
         """The tables of facts, JSON-ready."""

@@ -147,7 +147,7 @@ def lesson_of(seen: list[Seen], pitches: list[int], chords: list[int], wide: int
     return Lesson(rows, refs, scale, tonic, strong, low, high, np.array(pitches, np.int64), np.array(chords, np.int64))
 
 
-def learn_weights(lesson: Lesson, rounds: int, seed: int, go_on: Callable[[], bool] = lambda: True) -> Weights:
+def fit_weights(lesson: Lesson, rounds: int, seed: int, go_on: Callable[[], bool] = lambda: True) -> Weights:
     """Weights by gradient ascent of the likelihood (J. Duchi, E. Hazan, Y. Singer, JMLR 12, 2011), `rounds` batches."""
     weights, n = Weights.none(), len(lesson.pitch)
     if not n:

@@ -13,6 +13,10 @@ Because every stage knows a line's own past only through stored contexts, whatev
 met with the exact conditional probability of the stage, by backward values over those contexts (`line`); a stage that
 is so bound looks only two symbols back and has no memory of the piece. Which rank in its chord a pinned note takes is
 drawn evenly among the ranks it can have.
+
+With `product` the views of the pitches are multiplied instead, together with more of them and with a short-term model
+of the line itself (see `partimento.counting.blend`): music is more likely by far. Lines that must meet what is pinned
+are then led by the sum and chosen among several, and the chance of meeting it may be an estimate (`joint`).
 """
 
 from __future__ import annotations
@@ -27,7 +31,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from partimento import habits, theory
-from partimento.counting.mixture import Mixture
+from partimento.counting.blend import FOLDS, Blend
+from partimento.counting.mixture import Mixture, View
 from partimento.errors import ModelError, nearest
 from partimento.features import heard_key, written_key_fits
 from partimento.models.base import Arrays, Copying, Forgotten, LogProb, Model, Piece, Progress, Reason, Report, Rng
@@ -36,8 +41,10 @@ from partimento.models.markov.explain import reason
 from partimento.models.markov.groove import grooved
 from partimento.models.markov.hands import hands_apart, hands_together, is_piano
 from partimento.models.markov.harmony import Harmony, bar_chords, count_chords
+from partimento.models.markov.joint import CANDIDATES
 from partimento.models.markov.learn import STAGES, Rows, add_part, parts_of
 from partimento.models.markov.part import LONG, SIZES
+from partimento.models.markov.pens import Drawing, Weighing
 from partimento.models.markov.sheet import (
     BASS,
     DEGREES,
@@ -54,7 +61,7 @@ from partimento.models.markov.sheet import (
     with_passing_voices,
 )
 from partimento.models.markov.taste import is_sharpened
-from partimento.models.markov.write import Drawing, Page, Weighing
+from partimento.models.markov.write import Page
 from partimento.request import Blanks, Request
 from partimento.sampling import draw, generator
 from partimento.score import Score
@@ -63,7 +70,6 @@ GIVEN = ("before", "all")
 FACTS = {**habits.KEPT, "roles": 200, "harmony": 4000, "span": 9 * 128}     # rows kept of each
 CALM, LIKELY = 1.0, 0.95  # temperature and top-p where none is asked: the tails of smoothing are not music
 HANDS = (LEAD, BASS)      # the roles between which a piano lies
-HELD_OUT = 10             # one piece in so many teaches the weights of the views
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -75,6 +81,8 @@ class MarkovConfig:
     counted (1 its own, 12 all). `given`: whether a part is learnt given the parts written `before` it, `all` others,
     or both.
     `discount` and `strength` of the smoothing; `prune`: contexts of two and more columns seen fewer times are dropped.
+    `product`: multiply the views of pitch, with more of them and a short-term model, instead of adding them (see
+    `partimento.counting.blend`); `ahead`: look at what is still to come too (the rhythm, the end) where it is known.
     """
 
     order: int = 4
@@ -86,6 +94,8 @@ class MarkovConfig:
     discount: float = 0.8
     strength: float = 1.0
     prune: int = 1
+    product: bool = False
+    ahead: bool = True
 
     def __post_init__(self) -> None:
         for name, low, high in (("order", 0, 6), ("grid", 1, 24), ("transpositions", 1, 12), ("discount", 0.01, 0.99),
@@ -103,6 +113,8 @@ class MarkovConfig:
 
 class Markov(Model):
     """Interpolated n-grams with several views, exact in likelihood and between pins.
+
+    `effective` are the effective sample sizes of the lines of the last fill that a product had to choose.
 
     >>> tune = Score(onset=np.arange(32) * 240, duration=[240] * 32, pitch=[60, 62, 64, 65, 67, 65, 64, 62] * 4,
     ...              velocity=[80] * 32, track=[0] * 32)
@@ -124,6 +136,7 @@ class Markov(Model):
         self._stages: dict[str, Mixture] = {}
         self._tables: dict[str, Any] = {}
         self._told: forget.Told | None = None       # of an older checkpoint not known
+        self.effective: list[float] = []           # sample sizes of the lines that the last fill bound
 
     @property
     def fitted(self) -> bool:
@@ -131,14 +144,21 @@ class Markov(Model):
         return bool(self._stages)
 
     def _mixtures(self) -> dict[str, Mixture]:
-        config, out = self.config, {}
+        config = self.config
+        out: dict[str, Mixture] = {}
         sizes = {"rhythm": LONG * config.grid + 2, "size": SIZES, "pitch": DEGREES, "duration": LONG * config.grid + 2,
                  "velocity": 128}
         for stage in STAGES:
             size = sizes[stage]
             order = min(config.order, 62 // size.bit_length() - 1)
-            chosen = views.chosen(getattr(views, stage.upper()), order, config.senses)
-            out[stage] = Mixture(chosen, size, discount=config.discount, strength=config.strength, prune=config.prune)
+            def seen(some: tuple[View, ...], order: int = order) -> list[View]:
+                return views.chosen(some, order, config.senses, config.ahead)
+            smoothing: dict[str, Any] = {"discount": config.discount, "strength": config.strength,
+                                         "prune": config.prune}
+            if config.product and stage == "pitch":
+                out[stage] = Blend(seen(views.PITCH + views.PRODUCT), seen(views.RECENT), size, **smoothing)
+            else:
+                out[stage] = Mixture(seen(getattr(views, stage.upper())), size, **smoothing)
         return out
 
     # --- learning --------------------------------------------------------------------------------------------
@@ -170,9 +190,9 @@ class Markov(Model):
                 used += 1
         if not used:
             raise ModelError("the markov family needs at least one piece with notes to learn from")
-        held_out = _held_out(used, seed)
+        order = _order(used, seed)
         for i, stage in enumerate(STAGES):
-            rows[stage].count(held_out)
+            rows[stage].count(order)
             if report is not None and not stopped:
                 report(Progress(f"counting {stage}", i + 1, len(STAGES)))
         self._stages, self._told = stages, told.told()
@@ -223,6 +243,8 @@ class Markov(Model):
         out = []
         if any((mixture.worth != 1).any() for mixture in self._stages.values()):
             out.append("the weights of the views, learnt on a tenth of the pieces")
+        if any(isinstance(mixture, Blend) and mixture.learnt for mixture in self._stages.values()):
+            out.append("the powers of the views, learnt on up to all of the pieces, each left out of the counts")
         raised = sum(int((mixture.floors > mixture.prune).sum()) for mixture in self._stages.values()
                      if mixture.floors is not None)
         if raised:
@@ -279,16 +301,24 @@ class Markov(Model):
         apart = hands_apart(around, blanks) if sharpened else None
         page = Page(self.config.grid, apart.around if apart else around, apart.blanks if apart else blanks, request,
                     self._usual_roles())
-        out = []
+        out, self.effective = [], []
         for rng in rngs:
             key = self._key(page)
             if key is None and self.config.normalise:
                 key = self._keys()[draw([weight for _, weight in self._key_weights()], rng.random())]
             pen = Drawing(rng, temperature, top_p)
             new = page.fill(self._stages, self._codes(), key, pen)
+            self.effective += pen.effective
             new = hands_together(new, apart.back, around) if apart else new
             out.append(grooved(new, around, blanks) if sharpened else new)
         return out
+
+    def remarks(self, around: Score, blanks: Blanks, request: Request) -> tuple[str, ...]:
+        """How well a product of viewpoints met what was kept in the last fill, where it had to choose among lines."""
+        if not self.effective:
+            return ()
+        return (f"lines that had to meet kept notes: each chosen among {CANDIDATES}, worth {min(self.effective):.1f} "
+                f"at the least, {float(np.median(self.effective)):.1f} as a rule (effective sample size)",)
 
     def log_prob(self, score: Score, blanks: Blanks | None = None, request: Request | None = None) -> LogProb:
         """Exact log-probability of what stands in the blanks; see the contract."""
@@ -400,9 +430,8 @@ class Markov(Model):
         return self
 
 
-def _held_out(count: int, seed: int) -> frozenset[int]:
-    """A seeded tenth of the pieces; none where there are fewer than ten."""
-    if count < HELD_OUT:
-        return frozenset()
-    order = np.argsort(generator(seed).random(count), kind="stable")
-    return frozenset(order[:count // HELD_OUT].tolist())
+def _order(count: int, seed: int) -> list[int]:
+    """All pieces in seeded order, the first tenth of which is held out; none where there are fewer than ten."""
+    if count < FOLDS:
+        return []
+    return [int(i) for i in np.argsort(generator(seed).random(count), kind="stable")]

@@ -6,18 +6,26 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from partimento import theory
 from partimento.counting.memory import MISSING, Memory
-from partimento.counting.mixture import NO_INTERVAL, Mixture, column
+from partimento.counting.mixture import NO_INTERVAL, Floats, Mixture, column
 from partimento.models.base import Reason
+from partimento.models.markov.joint import Joint
 from partimento.models.markov.learn import heard
 from partimento.models.markov.line import Line
 from partimento.models.markov.part import Part
+from partimento.models.markov.pens import Weighing
 from partimento.models.markov.sheet import ROLE_NAMES, Notes
-from partimento.models.markov.write import Page, Weighing, Writer
+from partimento.models.markov.write import Page, Writer
 
+Values = npt.NDArray[np.int16]
 _LINES = {"top": "highest note", "low": "lowest note", "mid": "middle note"}
+_THREADS = {"ofpiece": "at the beginning of the piece", "ofphrase": "at the beginning of the phrase",
+            "ofbar": "at the beginning of the bar", "strong1": "on the last beat", "strong2": "on the beat before that",
+            "downbeat": "on the last downbeat", "ending": "at the end of the last phrase",
+            "entry": "at the last beginning of a phrase"}
 _WHEN = {"": "sounding with it", "p": "just before", "q": "at the last note", "r": "at the next note",
          "x": "coming next"}
 
@@ -73,21 +81,13 @@ def _told(part: Part, own: Notes, lines: list[tuple[Line, list[int]]], step: int
 
 def _words(part: Part, line: Line, symbols: list[int], place: int, step: int, degree: int) -> Reason:
     mixture = line.mixture
-    history = (tuple(symbols[:place][::-1]) + (MISSING,) * mixture.order)[:mixture.order]
-    values = line.at(place, history, {} if line.plain else Memory([*line.past, *symbols[:place]]).recall())
-    group = min(int(line.groups[place]), mixture.weights.shape[1] - 1)
-    chances = mixture.one(values, history, group, line.kind)
-    if line.legal is not None:
-        chances = chances * line.legal[place]
-    chances = chances / chances.sum()
-    last = history[0] if history and history[0] >= 0 else mixture.size // 2
-    weights = mixture.weights[line.kind, group]
-    best, index, seen, gain = 0, 0, None, -1.0
-    for v, found in enumerate(mixture.deepest(values, weights > 0)):
-        at = degree - last + mixture.size - 1 if mixture.views[v].relative else degree
-        if found is not None and weights[v] * found.probabilities[at] > gain:
-            best, index, seen, gain = v, at, found, float(weights[v] * found.probabilities[at])
+    chances, values, gains = (_multiplied(line, symbols, place, degree) if isinstance(line, Joint) else
+                              _added(line, symbols, place, degree))
+    best = int(np.argmax(gains))
+    seen = mixture.deepest(values, np.arange(len(gains)) == best)[best]
     assert seen is not None
+    last = symbols[place - 1] if place else next(iter(line.past[::-1]), mixture.size // 2)
+    index = degree - last + mixture.size - 1 if mixture.views[best].relative else degree
     level = mixture.levels[seen.depth]
     entries = slice(level.first[seen.context], level.first[seen.context + 1])
     times = int(level.times[entries][level.symbol[entries] == index].sum())
@@ -103,6 +103,34 @@ def _words(part: Part, line: Line, symbols: list[int], place: int, step: int, de
                   tuple((_name(part, d, step), float(chances[d])) for d in others))
 
 
+def _added(line: Line, symbols: list[int], place: int, degree: int) -> tuple[Floats, Values, Floats]:
+    """Of a sum of views: the chances, the values of the context columns, and what each view adds to the chance."""
+    mixture = line.mixture
+    history = (tuple(symbols[:place][::-1]) + (MISSING,) * mixture.order)[:mixture.order]
+    values = line.at(place, history, {} if line.plain else Memory([*line.past, *symbols[:place]]).recall())
+    group = min(int(line.groups[place]), mixture.weights.shape[1] - 1)
+    chances = mixture.one(values, history, group, line.kind)
+    if line.legal is not None:
+        chances = chances * line.legal[place]
+    last = history[0] if history and history[0] >= 0 else mixture.size // 2
+    weights = mixture.weights[line.kind, group]
+    gains = np.full(len(weights), -1.0)
+    for v, found in enumerate(mixture.deepest(values, weights > 0)):
+        at = degree - last + mixture.size - 1 if mixture.views[v].relative else degree
+        if found is not None:
+            gains[v] = weights[v] * found.probabilities[at]
+    return chances / chances.sum(), values, gains
+
+
+def _multiplied(line: Joint, symbols: list[int], place: int, degree: int) -> tuple[Floats, Values, Floats]:
+    """Of a product: the same, where a view's gain is how much it raises this logarithm above what it gives in the mean.
+    """
+    said = line.said(symbols[:place])
+    chances, experts = said.at(place)
+    long_term = experts[:len(line.mixture.views)]
+    return chances, said.values(place), long_term[:, degree] - long_term @ chances
+
+
 def _name(part: Part, degree: int, step: int) -> str:
     pitch = int(np.clip(part.pitches(np.array([degree]), np.array([step]))[0], 0, 127))
     return theory.DRUM_NAMES.get(pitch, str(pitch)) if part.is_drum else theory.pitch_name(pitch)
@@ -116,6 +144,8 @@ def _said(part: Part, text: str, value: int, step: int) -> str:
         return f"after an interval of {value} semitones" if value != NO_INTERVAL and minus == 2 else ""
     if lag:
         return f"{lag} before it {_name(part, value, step)}" if value >= 0 else f"no note {lag} before it"
+    if minus and name in _THREADS:
+        return "" if value == NO_INTERVAL else f"its last note {-value:+d} semitones from that {_THREADS[name]}"
     if minus and name == "echo":
         return "" if value == NO_INTERVAL else f"as it went {value:+d} semitones before"
     if minus:
@@ -134,6 +164,12 @@ def _said(part: Part, text: str, value: int, step: int) -> str:
         return f"one of {value} at once" if value > 1 else ""
     if name in ("above", "below"):
         return f"{_name(part, value, step)} {name} it" if value >= 0 else ""
+    if name in _THREADS:
+        return f"{_name(part, value, step)} {_THREADS[name]}" if value >= 0 else ""
+    if name == "edge":
+        return ("", "at the end of a phrase", "at the beginning of a phrase", "a phrase by itself")[value]
+    if name == "until":
+        return f"{value} more notes in the phrase" if 0 < value < 9 else ""
     if name.rstrip("c")[-3:] in _LINES:
         if value < 0:
             return ""

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from partimento.counting.memory import MEMORY, MISSING, echoes
+from partimento.counting.blend import FOLDS, Blend
+from partimento.counting.memory import MEMORY, MISSING, THREADS, echoes, threaded
 from partimento.counting.mixture import Mixture
 from partimento.counting.spool import Spool
 from partimento.counting.subtract import subtract
@@ -37,6 +38,7 @@ from partimento.models.markov.sheet import (
     Ints,
     Notes,
 )
+from partimento.models.markov.threads import with_threads
 
 STAGES = ("rhythm", "size", "pitch", "duration", "velocity")
 
@@ -56,6 +58,7 @@ class Rows:
         """Take one line: its columns and its symbols in order."""
         if set(MEMORY) & set(self.names):
             columns = {**columns, **dict(zip(MEMORY, echoes(symbols), strict=True))}
+        columns = {**columns, **threaded(symbols, {n: columns[n] for n in THREADS if n in self.names})}
         line = np.concatenate([np.full(self.order, MISSING), symbols])
         history = {name: line[self.order - j - 1:len(line) - j - 1] for j, name in enumerate(self._own)}
         thousands, rest = divmod(piece, 1000)
@@ -63,17 +66,25 @@ class Rows:
         self.spool.add({**columns, **history, "symbol": symbols, **same})
         self.parts.update(np.unique(columns["part"]).tolist())
 
-    def count(self, held_out: frozenset[int]) -> None:
-        """Fit the mixture to all rows, which are let go; those of the pieces held out teach the weights."""
+    def count(self, order: Sequence[int]) -> None:
+        """Fit the mixture to all rows, which are let go; a tenth of the pieces in `order`, held out, teach the weights.
+
+        Of an empty order nothing is learnt but the counts.
+        """
         history = np.stack([self.spool[name] for name in self._own], axis=1)
         if not self.spool.rows:
             self.mixture.fit({name: np.zeros(0, int) for name in self.names}, history, np.zeros(0, int))
             return
         piece = self.spool["thousands"].astype(np.int32) * 1000 + self.spool["piece"]
-        self.mixture.fit(self.spool, history, self.spool["symbol"], self.spool["group"],
-                         np.isin(piece, list(held_out)))
+        symbols, groups = self.spool["symbol"], self.spool["group"]
+        if isinstance(self.mixture, Blend) and order:
+            fold = np.empty(len(order), np.int64)
+            fold[list(order)] = np.minimum(np.arange(len(order)) // (len(order) // FOLDS), FOLDS - 1)
+            self.mixture.fit_apart(self.spool, history, symbols, groups, self.spool["part"], fold[piece])
+        else:
+            self.mixture.fit(self.spool, history, symbols, groups,
+                             np.isin(piece, order[:len(order) // FOLDS]))
         self.spool.clear()
-
 
     def taken_out(self) -> tuple[Mixture, int]:
         """The mixture without these rows, all of which it has counted, and how many of its counts are in doubt."""
@@ -147,6 +158,7 @@ def add_lines(rows: Rows, part: Part, around: Around, at_onset: Columns, own: No
         if 0 < line < 3:
             around = Around(part.frame, within(part, part.known, onsets, placed))
         columns = pitch_columns(part, around, at_onset, onsets, sizes, line, here, above, below)
+        columns = with_threads(columns, rows.names, part.frame, onsets[here])
         rows.add(columns, part.degrees(value, onsets[here]), piece)
         if line < 2:
             placed.append((here, value))

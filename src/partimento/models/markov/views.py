@@ -9,6 +9,7 @@ last one first), then by sense
 - form: `final` (bars to come after this one, at most 3), `left` (steps to the end, at most eight quarters), `last`
   (notes of the line still to come, at most 4);
 - key: `mode`;
+- memory and form of a product of viewpoints: the threads and phrases of `partimento.models.markov.threads`;
 - chords: `chord` and `then`, the chord symbols at this note and at the line's next one (4 × degree in semitones +
   quality);
 - rhythm, for stages after it: `gap`, `before`, `after` (steps to the next onset, from the last, and the next gap),
@@ -26,6 +27,9 @@ learnt for each kind of part on pieces held out, put aside those that do not hel
 
 from __future__ import annotations
 
+import re
+
+from partimento.counting.memory import THREADS
 from partimento.counting.mixture import View, column
 
 SENSES = ("memory", "meter", "form", "key", "chords", "rhythm", "others")
@@ -34,7 +38,9 @@ _SENSE = {
     "part": "", "beat": "meter", "bar": "meter", "meter": "meter", "phrase": "meter", "left": "form",
     "final": "form", "last": "form", "echo": "memory", "match": "memory", "chord": "chords", "then": "chords",
     "mode": "key", "gap": "rhythm", "before": "rhythm", "after": "rhythm", "size": "rhythm",
+    **dict.fromkeys(THREADS, "memory"), **dict.fromkeys(("edge", "since", "until", "phrases"), "form"),
 }
+_AHEAD = re.compile("final|left|last|after|then|until|[nmrx](top|low|mid)c?|[nm][0-9]")   # what is still to come
 
 RHYTHM = (
     View(("part", "beat", "h1", "bar", "h2", "left", "h3", "h4")),
@@ -72,6 +78,33 @@ PITCH = (
     View(("part", "h1", "chord", "beat", "then", "gap")),
     View(("part", "chord", "above", "below", "size", "h1")),
 )
+# What a product of viewpoints hears besides: threads through the line, its place in the phrase, longer runs.
+PRODUCT = (
+    View(("part", "h1", "edge", "mode", "bar", "meter")),
+    View(("part", "bar", "meter", "h1", "mode", "gap")),
+    View(("part", "h1-h2", "h2-h3", "h3-h4", "h4-h5"), relative=True),
+    View(("part", "ofbar-h1", "h1-h2", "beat"), relative=True),
+    View(("part", "ofphrase-h1", "h1", "edge")),
+    View(("part", "ofpiece", "edge", "h1")),
+    View(("part", "edge", "ending", "mode", "entry")),
+    View(("part", "edge", "entry", "h1", "ending")),
+    View(("part", "h1", "strong1", "strong2", "beat")),
+    View(("part", "strong1", "strong2", "beat", "bar", "h1")),
+    View(("part", "h1", "until", "mode", "h2", "gap")),
+    View(("part", "until", "h1", "mode", "since")),
+    View(("part", "h1", "since", "phrases", "mode")),
+    View(("part", "last", "mode", "h1", "h2")),
+    View(("part", "h1", "after", "gap", "before", "beat", "h2")),
+    View(("part", "downbeat-h1", "bar", "meter", "h1-h2"), relative=True),
+)
+# What it counts in the line itself alone.
+RECENT = (
+    View(("h1", "h2", "h3", "h4", "h5", "h6")),
+    View(("h1-h2", "h2-h3", "h3-h4", "h4-h5"), relative=True),
+    View(("h1", "bar", "h2", "gap")),
+    View(("edge", "since", "h1", "h2")),
+    View(("until", "h1", "h2")),
+)
 DURATION = (
     View(("part", "gap", "beat", "size", "h1", "n1")),
     View(("part", "h1", "gap", "h2", "bar", "meter")),
@@ -95,11 +128,15 @@ def sense(name: str) -> str:
     return _SENSE.get(outside, "others") if outside else ""
 
 
-def chosen(views: tuple[View, ...], order: int, senses: tuple[str, ...]) -> list[View]:
-    """The views with the columns of other senses, and symbols more than `order` back, left out; no view twice."""
+def chosen(views: tuple[View, ...], order: int, senses: tuple[str, ...], ahead: bool = True) -> list[View]:
+    """The views with the columns of other senses, and symbols more than `order` back, left out; no view twice.
+
+    Without `ahead`, what is still to come is left out too.
+    """
     out: dict[View, None] = {}
     for view in views:
-        columns = tuple(c for c in view.columns if sense(c) in ("", *senses) and column(c).reach <= order)
+        columns = tuple(c for c in view.columns if sense(c) in ("", *senses) and column(c).reach <= order
+                        and (ahead or not _AHEAD.fullmatch(column(c).outside)))
         if len(columns) > 1 or view is views[0]:
             out[View(columns, view.relative and order > 0)] = None
     longer = [v for v in out if not any(w.relative == v.relative and w != v and w.columns[:len(v.columns)] == v.columns

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +10,7 @@ import numpy.typing as npt
 from partimento.counting.memory import MISSING
 from partimento.counting.mixture import Mixture
 from partimento.models.markov import taste
+from partimento.models.markov.joint import pitch_line
 from partimento.models.markov.learn import heard, writing_order
 from partimento.models.markov.line import Line
 from partimento.models.markov.part import (
@@ -31,6 +31,7 @@ from partimento.models.markov.part import (
     rhythm_symbols,
     within,
 )
+from partimento.models.markov.pens import Drawing, Pen, Weighing
 from partimento.models.markov.sheet import (
     DEGREES,
     Around,
@@ -44,59 +45,13 @@ from partimento.models.markov.sheet import (
     roles_named,
     snapped,
 )
+from partimento.models.markov.threads import with_threads
 from partimento.request import Blanks, Request
-from partimento.sampling import Legal, draw
+from partimento.sampling import Legal
 from partimento.score import Score
 from partimento.tokens.grid import to_ticks
 
 Bools = npt.NDArray[np.bool_]
-
-
-class Pen(Protocol):
-    """Takes each line and each even choice: draws it, or weighs what is given."""
-
-    def line(self, stage: str, line: Callable[[], Line], given: Sequence[int] | None) -> Sequence[int]:
-        """The symbols of a line."""
-
-    def even(self, stage: str, count: int, given: int | None) -> int:
-        """One of `count` equal choices."""
-
-
-class Drawing:
-    """Draws lines and choices with one generator; uniform draws only."""
-
-    def __init__(self, rng: np.random.Generator, temperature: float = 1.0, top_p: float = 1.0) -> None:
-        self.rng, self.temperature, self.top_p = rng, temperature, top_p
-
-    def line(self, stage: str, line: Callable[[], Line], given: Sequence[int] | None) -> Sequence[int]:
-        """The symbols of a line, drawn given its conditions."""
-        return line().draw(self.rng, self.temperature, self.top_p)
-
-    def even(self, stage: str, count: int, given: int | None) -> int:
-        """One of `count` equal choices."""
-        return draw(np.ones(count), self.rng.random())
-
-
-class Weighing:
-    """Adds up the log-probability of what is given, by stage; `only` one stage where the others are known already."""
-
-    def __init__(self, only: str | None = None) -> None:
-        self.only = only
-        self.parts = dict.fromkeys(("rhythm", "size", "pitch", "duration", "velocity"), 0.0)
-
-    def line(self, stage: str, line: Callable[[], Line], given: Sequence[int] | None) -> Sequence[int]:
-        """The symbols given, once weighed."""
-        assert given is not None
-        if self.only in (None, stage):
-            self.parts[stage] += line().log_prob(given)
-        return given
-
-    def even(self, stage: str, count: int, given: int | None) -> int:
-        """The choice given, once weighed."""
-        assert given is not None
-        if self.only in (None, stage):
-            self.parts[stage] -= float(np.log(count))
-        return given
 
 
 class Page:
@@ -349,7 +304,8 @@ class Writer:
         step = onsets[rows]
         standing = np.array([slots[i][r] for i, r in zip(rows, rank, strict=True)], np.int64)
         above, below = self._neighbours(line, rows, rank, slots)
-        columns = pitch_columns(part, around, at_onset, onsets, sizes, line, rows, above, below)
+        columns = with_threads(pitch_columns(part, around, at_onset, onsets, sizes, line, rows, above, below),
+                               mixture.names, self.frame, step)
         legal = np.ones((len(rows), DEGREES), bool)
         allowed = np.ones((len(rows), DEGREES), bool)
         degree = part.degrees(standing, step)
@@ -367,10 +323,9 @@ class Writer:
             wanted = [int(part.degrees(np.array([self._wanted(goal[i], int(r))]), np.array([onsets[i]]))[0])
                       for i, r in zip(rows, rank, strict=True)]
             given = wanted[span]
-        symbols = self.pen.line("pitch", lambda: Line(
-            mixture, {n: c[span] for n, c in columns.items()}, columns["group"][span],
-            tuple(degree[:span.start][::-1].tolist()), legal=legal[span],
-            allowed=None if new[span].all() else allowed[span]), given)
+        pins = None if new[span].all() else allowed[span]
+        symbols = self.pen.line("pitch", lambda: pitch_line(
+            mixture, columns, span, degree[:span.start], legal[span], pins), given)
         pitches = part.pitches(np.asarray(symbols, np.int64), step[span])
         for k, pitch in zip(range(span.start, span.stop), pitches.tolist(), strict=True):
             slots[int(rows[k])][int(rank[k])] = pitch

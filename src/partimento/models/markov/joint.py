@@ -1,0 +1,227 @@
+"""A line from a product of viewpoints: drawn forwards, or, where notes are pinned, chosen among lines so led.
+
+A product sees the whole line so far, so how likely it is to meet what is pinned later cannot be had by backward values.
+Those of the sum of the plain views, which can, lead the draws: each symbol has the chance that the product gives it,
+times the chance that the sum gives to meeting the pins after it. CANDIDATES lines are so drawn, and one of them is
+chosen with the weight that makes up for the lead, the product's chance of it over the chance it was drawn with
+(sampling and importance resampling: D. B. Rubin, "Using the SIR algorithm to simulate posterior distributions",
+Bayesian Statistics 3, 1988). How good that is says the effective sample size, (Σw)² / Σw², of all candidates.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from partimento.counting.blend import Blend
+from partimento.counting.memory import MEMORY, MISSING, OWN, THREADS, Memory, echoes, threaded
+from partimento.counting.mixture import Bools, Columns, Floats, Ints, Mixture
+from partimento.counting.shortterm import ShortTerm
+from partimento.errors import ModelError
+from partimento.models.markov.line import Line
+from partimento.sampling import draw, generator, shape
+
+CANDIDATES = 16           # lines drawn where notes are pinned, one of which is taken
+COUNTED = 256             # ways to go on up to the last pin: up to so many are counted, of more the chance is estimated
+ESTIMATED = 64            # from so many lines
+SHORT = 24                # lines up to so long are weighed a symbol at a time
+
+
+@dataclasses.dataclass
+class Joint(Line):
+    """A `Line` whose symbols a `Blend` multiplies; `ahead_of` are the context columns of the symbols in `before`.
+
+    Without pins its probability is exact; with pins it is exact where there are no more than COUNTED ways up to the
+    last of them, otherwise the chance of meeting them is estimated from ESTIMATED lines, always the same ones.
+    `effective` is the effective sample size of the last bound line drawn.
+    """
+
+    ahead_of: Columns = dataclasses.field(default_factory=dict)
+    effective: float = float("nan")
+
+    def __post_init__(self) -> None:
+        self.threads = {name: np.asarray(self.outside[name], np.int64) for name in self.mixture.names
+                        if name in THREADS}
+        super().__post_init__()
+        assert isinstance(self.mixture, Blend)
+        self.blend: Blend = self.mixture
+        self.bare = self.kind >= 2
+        unknown = np.full((self.places, max(self.blend.order, 1)), MISSING)
+        self._recent = self.blend.recent.values(self.outside, unknown)
+
+    # --- probability -----------------------------------------------------------------------------------------
+
+    def log_prob(self, symbols: Sequence[int]) -> float:
+        """Log-probability in nats of the whole line, given the conditions; −inf where it breaks one."""
+        taken = self._taken(symbols)
+        if self.allowed is not None and not self.allowed[np.arange(len(symbols)), symbols].all():
+            return -np.inf
+        return float(taken.sum()) - self.log_chance()
+
+    def _taken(self, symbols: Sequence[int]) -> Floats:
+        """float64[n]: the log-probability of each symbol of the beginning of a line, whatever is pinned."""
+        begin, n = len(self.past), len(symbols)
+        if begin + n <= SHORT:
+            return self._taken_one_by_one(symbols)
+        full, history, columns = self._columns(symbols)
+        groups = np.append(np.zeros(begin, np.int64), self.outside["part"][:n])
+        logs = self.blend.line(columns, history, full, groups, self.bare)[begin:]
+        if self.legal is not None:
+            logs = np.where(self.legal[:n], logs, -np.inf)
+        return np.asarray(logs[np.arange(n), symbols] - np.logaddexp.reduce(logs, axis=1))
+
+    def _taken_one_by_one(self, symbols: Sequence[int]) -> Floats:
+        """The same, a symbol at a time: quicker for short lines."""
+        said, out = self.said(), np.empty(len(symbols))
+        for place, symbol in enumerate(symbols):
+            out[place] = said.at(place)[0][symbol]
+            said.tell(place, int(symbol))
+        with np.errstate(divide="ignore"):
+            return np.log(out)
+
+    def _columns(self, symbols: Sequence[int]) -> tuple[Ints, Ints, dict[str, Ints]]:
+        """The symbols before the line and those given, and all that is known before each: history and columns."""
+        begin, n = len(self.past), len(symbols)
+        full = np.array([*self.past, *symbols], np.int64)
+        order = max(self.blend.order, 1)
+        line = np.append(np.full(order, MISSING), full)
+        history = np.stack([line[order - j - 1:len(line) - j - 1] for j in range(order)], axis=1)
+        columns = {name: np.append(np.asarray(self.ahead_of[name], np.int64)[:begin], column[:n])
+                   for name, column in self.outside.items() if name not in OWN}
+        columns |= dict(zip(MEMORY, echoes(full), strict=True)) | threaded(
+            full, {name: np.append(np.asarray(self.ahead_of[name], np.int64)[:begin], which[:n])
+                   for name, which in self.threads.items()})
+        return full, history, columns
+
+    def log_chance(self) -> float:
+        """Log-probability that a line drawn without the conditions would meet them all; see the class."""
+        if self._last < self.start:
+            return 0.0
+        assert self.allowed is not None
+        upto = self._last + 1
+        free = self.allowed[:upto] if self.legal is None else self.allowed[:upto] & self.legal[:upto]
+        free = np.where(free.any(axis=1, keepdims=True), free, self.allowed[:upto])
+        ways = 1
+        for count in free.sum(axis=1).tolist():
+            ways = min(ways * count, COUNTED + 1)
+        if ways <= COUNTED:
+            choices = [np.flatnonzero(row).tolist() for row in free]
+            found = [float(self._taken(way).sum()) for way in itertools.product(*choices)]
+        else:
+            rng = generator(0)
+            found = [self._led(rng, 1.0, 1.0, upto)[1] - np.log(ESTIMATED) for _ in range(ESTIMATED)]
+        return float(np.logaddexp.reduce(found))
+
+    # --- drawing ---------------------------------------------------------------------------------------------
+
+    def draw(self, rng: np.random.Generator, temperature: float = 1.0, top_p: float = 1.0) -> list[int]:
+        """A line drawn from the product, given the conditions; see the module.
+
+        Where it is sharpened, so are the candidates, and the weights as the temperature says.
+        """
+        if self._last < self.start:
+            return self._led(rng, temperature, top_p, self.places)[0]
+        found = [self._led(rng, temperature, top_p, self.places) for _ in range(CANDIDATES)]
+        weight = np.array([log for _, log in found])
+        weight = np.exp((weight - weight.max()) / temperature)
+        self.effective = float(weight.sum() ** 2 / (weight ** 2).sum())
+        return found[draw(weight, rng.random())][0]
+
+    def _led(self, rng: np.random.Generator, temperature: float, top_p: float, upto: int) -> tuple[list[int], float]:
+        """The first symbols of a line drawn with the lead of the sum, and the log of what makes up for the lead."""
+        said = self.said()
+        log = 0.0
+        for place in range(upto):
+            chances = said.at(place)[0]
+            ahead = np.ones(self.blend.size)
+            if place <= self._last:
+                assert self.allowed is not None
+                chances = chances * self.allowed[place]
+                ahead = self._met(self._aheads[place], said.history)
+            led = chances * ahead
+            total = float(led.sum())
+            if not total > 0:
+                raise ModelError("the pinned notes leave this line no way that the model can take")
+            symbol = draw(shape(led, temperature, top_p), rng.random())
+            log += float(np.log(total) - np.log(ahead[symbol]))
+            said.tell(place, symbol)
+        return said.full[len(self.past):], log
+
+    def said(self, symbols: Sequence[int] = ()) -> Telling:
+        """What the product says along this line, from its first place on or after some symbols."""
+        out = Telling(self)
+        for place, symbol in enumerate(symbols):
+            out.tell(place, symbol)
+        return out
+
+
+class Telling:
+    """What the product of a `Joint` says at each place, told the symbols one after another."""
+
+    def __init__(self, line: Joint) -> None:
+        self.line, self.full, self.history = line, list(line.past), line.before
+        self.memory = Memory(line.past)
+        self.short = ShortTerm(line.blend.recent.views, line.blend.size)
+        self._place = -1            # the place of which the next two are
+        self._known: dict[str, int] = {}
+        self._own = line._recent[:, 0]
+        if line.past:
+            _, history, columns = line._columns(())
+            values = line.blend.recent.values(columns, history)
+            for i, symbol in enumerate(line.past):
+                self.short.tell(values[:, i], symbol, int(history[i, 0]))
+
+    def at(self, place: int) -> tuple[Floats, Floats]:
+        """Chances of the legal symbols (float64[size]) at the next place, and what each view adds to the logarithms.
+
+        The second is float64[views, size], the long-term views first.
+        """
+        line = self.line
+        logs, experts = line.blend.place(self.values(place), self._own, self.short, self.history,
+                                         int(line.outside["part"][place]), line.bare)
+        if line.legal is not None:
+            logs = np.where(line.legal[place], logs, -np.inf)
+        chances = np.exp(logs - logs.max())
+        return chances / chances.sum(), experts
+
+    def values(self, place: int) -> npt.NDArray[np.int16]:
+        """int16[views, depth]: the values of the context columns of the long-term views at the next place."""
+        self._look(place)
+        values = self.line._values[:, place].copy()
+        self.line.blend.fill_own(values, self._known, self.history)
+        return values
+
+    def tell(self, place: int, symbol: int) -> None:
+        """Take the symbol at that place."""
+        self._look(place)
+        self.short.tell(self._own, symbol, self.history[0] if self.history else MISSING)
+        self.memory.tell(symbol)
+        self.full.append(symbol)
+        self.history = (symbol, *self.history[:-1]) if self.line.blend.order else ()
+
+    def _look(self, place: int) -> None:
+        """Know the columns of a place, the line's own among them."""
+        if place == self._place:
+            return
+        line = self.line
+        self._place = place
+        self._known = {name: int(column[place]) for name, column in line.outside.items()} | self.memory.recall()
+        for name, which in line.threads.items():
+            self._known[name] = self.full[which[place]] if which[place] >= 0 else MISSING
+        self._own = line._recent[:, place].copy()
+        line.blend.recent.fill_own(self._own, self._known, self.history)
+
+
+def pitch_line(mixture: Mixture, columns: Columns, span: slice, before: Ints, legal: Bools,
+               allowed: Bools | None) -> Line:
+    """The line of pitches at the places of `span`, after the symbols `before`; of a product where that is one."""
+    inside = {name: column[span] for name, column in columns.items()}
+    past = tuple(before[::-1].tolist())
+    if not isinstance(mixture, Blend):
+        return Line(mixture, inside, columns["group"][span], past, legal=legal, allowed=allowed)
+    return Joint(mixture, inside, columns["group"][span], past, legal=legal, allowed=allowed,
+                 ahead_of={name: column[:span.start] for name, column in columns.items()})
