@@ -269,6 +269,17 @@ def test_nothing_is_lost_and_everything_can_be_written(score: Score) -> None:
     assert on_fine(in_bar(found, found.offset), found.ticks_per_quarter).all()
 
 
+def test_a_note_ends_where_a_grace_note_strikes_its_pitch() -> None:
+    played = Score(onset=[0, 0, 26, 39], duration=[0, 91, 0, 27], pitch=[58, 58, 58, 59], velocity=[1] * 4,
+                   track=[0] * 4, ticks_per_quarter=384, meters=(Meter(0, 1, 1), Meter(1, 1, 8)),
+                   tempos=(Tempo(0, 200_000),),
+                   tracks=(Track("a"),))
+    found = quantise(played)
+    assert found.grace is not None
+    assert found.grace.any()
+    assert not overlaps(found)
+
+
 BEATS = ((1,), (.5, .5), (.25, .25, .25, .25), (.5, .25, .25), (.75, .25))
 
 

@@ -87,13 +87,14 @@ def quantise(score: Score) -> Score:
     ordinary = score.select(notes)
     begin, end = (beats.new_ticks(_played(ticks, beats, found)) for ticks in (ordinary.onset, ordinary.offset))
     stop = find_ends(ordinary, onset[notes], begin, end, beats, found.division)
-    kept = np.minimum(np.rint(beats.new_ticks(exact_end[notes])), struck_again(onset[notes], ordinary))
+    graces = np.flatnonzero(main >= 0)
+    onset[graces] = onset[main[graces]]
+    kept = np.rint(beats.new_ticks(exact_end[notes]))
     stop = np.where(np.isnan(kept) | (kept <= onset[notes]), stop, kept).astype(np.int64)
+    stop = np.minimum(stop, struck_again(onset, score)[notes])          # a grace note strikes its pitch too
     stop = np.where(stop > onset[notes], stop, onset[notes] + 10 * fine)
     duration = np.zeros(len(score), np.int64)
     duration[notes] = stop - onset[notes]
-    graces = np.flatnonzero(main >= 0)
-    onset[graces] = onset[main[graces]]
     grace = np.where(main < 0, 0, _CRUSHED) if len(graces) else None
     return _framed(score, beats, found, onset, duration, grace, bool(np.isfinite(exact_end).any()))
 
