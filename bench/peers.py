@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import importlib
 import json
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError
@@ -85,6 +87,21 @@ def show(main: Callable[[list[str]], list[Row]]) -> None:
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     for row in main(sys.argv[1:]):
         print(json.dumps(row, default=float, ensure_ascii=False))
+
+
+def remembered(what: str, make: Callable[[], Any], *code: Path | ModuleType) -> Any:
+    """Return what several rows need, JSON-ready: made once and kept, in the folder for temporary files, by its `code`.
+
+    `code` are the files and modules whose change makes it anew.
+    """
+    places = [Path(str(one.__file__)) if isinstance(one, ModuleType) else one for one in code]
+    digest = hashlib.sha256(b"".join(place.read_bytes() for place in places) + what.encode()).hexdigest()[:16]
+    kept = Path(tempfile.gettempdir(), f"partimento_bench_{digest}.json")
+    if not kept.is_file():
+        beside = kept.with_suffix(".part")
+        beside.write_text(json.dumps(make()), encoding="utf-8")
+        beside.replace(kept)
+    return json.loads(kept.read_text(encoding="utf-8"))
 
 
 def rows_by_hand(about: str | None, rows: Sequence[str], row: Callable[..., Row], between: str = ",",
