@@ -422,7 +422,7 @@ def count_view(values: npt.NDArray[np.int16], symbols: npt.NDArray[np.int32], si
     number is raised until they do not, and comes back too.
     """
     rows, depth = values.shape
-    order = np.lexsort((symbols, *values.T[::-1])) if depth else np.argsort(symbols, kind="stable")
+    order = np.lexsort((symbols.astype(np.int16 if size < 1 << 15 else np.int32), *values.T[::-1]))    # int16: by radix
     values, symbols = values[order], symbols[order]
     del order
     new = np.zeros(rows, bool)
@@ -482,9 +482,11 @@ def find_context(key: Ints, parent: Ints, value: npt.NDArray[Any]) -> Ints:
 
 
 def add_depth(chances: Floats, level: _Level, rows: Ints, context: Ints) -> None:
-    """Interpolate one depth into the rows given: scale what was there and add what was seen."""
-    chances[rows] *= level.rest[context][:, None]
+    """Interpolate one depth into the rows given (no row twice): scale what was there and add what was seen."""
+    scale = np.ones(len(chances))
+    scale[rows] = level.rest[context]
+    chances *= scale[:, None]
     begin = level.first[context]
     length = level.first[context + 1] - begin
     entry = np.arange(int(length.sum())) + np.repeat(begin - (np.cumsum(length) - length), length)
-    chances[np.repeat(rows, length), level.symbol[entry]] += level.gain[entry]
+    chances.reshape(-1)[np.repeat(rows * chances.shape[1], length) + level.symbol[entry]] += level.gain[entry]
