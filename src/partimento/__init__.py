@@ -25,17 +25,17 @@ if TYPE_CHECKING:
     from partimento.formats import read, write
     from partimento.request import Blanks, Region, Request, Result
     from partimento.training import train
-    from partimento.verbs import compose, continue_, harmonize, humanize, infill, replay, stream, vary
+    from partimento.verbs import accompany, compose, continue_, harmonize, humanize, infill, replay, stream, vary
 
-__all__ = ["Blanks", "PartimentoError", "Region", "Request", "Result", "Score", "__version__", "compose", "continue_",
-           "convert", "evaluate", "explain", "forget", "harmonize", "humanize", "infill", "read", "replay", "stream",
-           "train", "vary", "write"]
+__all__ = ["Blanks", "PartimentoError", "Region", "Request", "Result", "Score", "__version__", "accompany", "compose",
+           "continue_", "convert", "evaluate", "explain", "forget", "harmonize", "humanize", "infill", "read", "replay",
+           "stream", "train", "vary", "write"]
 
 _HOME = {"Blanks": "request", "Region": "request", "Request": "request", "Result": "request", "read": "formats",
-         "write": "formats", "train": "training", "compose": "verbs", "continue_": "verbs", "convert": "conversion",
-         "evaluate": "evaluating", "explain": "explaining", "forget": "forgetting",
-         "harmonize": "verbs", "humanize": "verbs", "infill": "verbs", "replay": "verbs", "stream": "verbs",
-         "vary": "verbs"}
+         "write": "formats", "train": "training", "accompany": "verbs", "compose": "verbs",
+         "continue_": "verbs", "convert": "conversion", "evaluate": "evaluating", "explain": "explaining",
+         "forget": "forgetting", "harmonize": "verbs", "humanize": "verbs", "infill": "verbs", "replay": "verbs",
+         "stream": "verbs", "vary": "verbs"}
 
 
 def __getattr__(name: str) -> Any:

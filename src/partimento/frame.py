@@ -20,6 +20,7 @@ NEW_TICKS_PER_QUARTER = 480
 MAX_QUARTERS = 4 * MAX_BARS_ASKED       # the longest blank that is written at once
 _TAKEN_BY = {"bars": ("compose", "continue"), "place": ("infill", "humanize"), "strength": ("vary", "humanize"),
              "open": ("infill", "vary"), "swing": ("humanize",), "rules": ("humanize",)}
+BAND = ("piano", "bass", "drums")         # what accompanies, where nothing is said
 _OF_NOTES = ("key", "chords", "ranges", "targets", "loop", "stream", "temperature", "top_p", "tries")
 _CONTROLLER, _BEND = 0xB0, 0xE0
 _PEDALS = range(64, 70)
@@ -53,8 +54,8 @@ def frame(request: Request, source: Score | None) -> Canvas:
         raise RequestError(f"{request.verb} needs a piece to work on; give one, or use compose")
     if not (len(source) and source.end):
         raise RequestError(f"{request.verb} needs a piece with notes; this one has none that last: use compose")
-    made = {"continue": _continue, "infill": _infill, "harmonize": _harmonize, "vary": _vary,
-            "humanize": _humanize}[request.verb]
+    made = {"continue": _continue, "infill": _infill, "harmonize": _harmonize, "accompany": _accompany,
+            "vary": _vary, "humanize": _humanize}[request.verb]
     return made(request, source)
 
 
@@ -118,6 +119,28 @@ def _harmonize(request: Request, source: Score) -> Canvas:
     end = int(source.bar_starts[-1])
     regions = tuple(Region(i, 0, end) for i in sorted(blank))
     return _cut(_with_chords(source, request, 0), regions, (), False)
+
+
+def _accompany(request: Request, source: Score) -> Canvas:
+    sounding = {source.tracks[i].name.lower(): source.tracks[i] for i in np.unique(source.track).tolist()}
+    wanted = request.tracks or accompaniment(source)
+    for track in theory.parse_tracks(",".join(wanted)):
+        if track.name.lower() in sounding:
+            raise RequestError(f"accompany keeps every note, and {track.name!r} plays already: name other parts, or "
+                               "write it anew with harmonize")
+    return _harmonize(request.replace(tracks=wanted), source)
+
+
+def accompaniment(source: Score) -> tuple[str, ...]:
+    """The names of the parts that accompany a piece where none are named: of `BAND` those that do not play in it.
+
+    >>> accompaniment(Score(onset=[0], duration=[480], pitch=[60], velocity=[80], track=[0], tracks=(Track("Piano"),)))
+    ('bass', 'drums')
+    """
+    playing = [source.tracks[i] for i in np.unique(source.track).tolist()]
+    kinds = {"drums" if track.is_drum else track.program // 8 for track in playing}
+    return tuple(name for name, track in zip(BAND, theory.parse_tracks(",".join(BAND)), strict=True)
+                 if ("drums" if track.is_drum else track.program // 8) not in kinds) or BAND[:1]
 
 
 def _vary(request: Request, source: Score) -> Canvas:
@@ -276,7 +299,7 @@ def _beat_tick(score: Score, bar: int, beat: int) -> int:
 
 def _refuse_what_is_not_taken(request: Request) -> None:
     """RequestError where a field is said that the verb does not take: nothing is dropped in silence."""
-    if request.verb in ("infill", "harmonize", "vary", "humanize"):
+    if request.verb in ("infill", "harmonize", "accompany", "vary", "humanize"):
         if request.meter:
             raise RequestError(f"{request.verb} keeps the meter of the piece; to read the input in another give "
                                f"--input-meter {request.meter}")

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from partimento import __version__, controls, theory
 from partimento.errors import ModelError, RequestError, nearest
-from partimento.frame import Canvas, frame
+from partimento.frame import Canvas, accompaniment, frame
 from partimento.judge.collapse import collapse
 from partimento.judge.guard import Borrowed, Guard, parts_in
 from partimento.models.base import Model
@@ -145,6 +145,8 @@ def _resolve(request: Request, model: Model, source: Score | None) -> Request:
         suggested = request.replace(tracks=suggested.tracks if request.verb == "harmonize" else request.tracks,
                                     temperature=suggested.temperature, top_p=suggested.top_p)
     defaults: dict[str, object] = {"temperature": 1.0, "top_p": 1.0, **_DEFAULTS.get(request.verb, {})}
+    if request.verb == "accompany" and source is not None:
+        defaults["tracks"] = accompaniment(source)
     missing = {k: v for k, v in defaults.items() if getattr(suggested, k) in (None, ())}
     packed = pack_score(source) if source is not None else None
     return suggested.replace(**missing, input=packed)

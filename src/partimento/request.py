@@ -21,7 +21,7 @@ from partimento import packing, theory
 from partimento.errors import RequestError, nearest
 from partimento.score import BoolArray, Score
 
-VERBS = ("compose", "continue", "infill", "harmonize", "vary", "humanize")
+VERBS = ("compose", "continue", "infill", "harmonize", "accompany", "vary", "humanize")
 OPEN = ("all", "pitch")
 ORIGINALITY = ("strict", "normal", "off")
 MAX_BARS_ASKED = 10_000

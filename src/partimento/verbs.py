@@ -150,6 +150,25 @@ def harmonize(music: Music, *, model: Model | str = "markov", tracks: str | Sequ
                 input_meter=input_meter, input_downbeat=input_downbeat, max_notes=max_notes)
 
 
+def accompany(music: Music, *, model: Model | str = "markov", tracks: str | Sequence[str] = (),
+              key: str | None = None, chords: str | None = None, ranges: Mapping[str, str] | None = None,
+              targets: Mapping[str, float] | None = None, temperature: float | None = None, top_p: float | None = None,
+              tries: int | None = None, originality: str = "normal", registries: Sequence[Registered] = (),
+              seed: int | None = None, count: int = 1, input_meter: str | None = None,
+              input_downbeat: float | str | None = None, max_notes: int = formats.DEFAULT_MAX_NOTES) -> list[Result]:
+    """The piece, every note of it, with a band: piano, bass and drums as far as they do not play in it, or `tracks`.
+
+    >>> song = compose(model="random", bars=2, tracks="flute", seed=1)[0].score
+    >>> [track.name for track in accompany(song, model="random", seed=1)[0].score.tracks]
+    ['flute', 'piano', 'bass', 'drums']
+    """
+    request = Request(verb="accompany", tracks=_names(tracks), key=key, chords=chords, ranges=ranges or {},
+                      targets=targets or {}, temperature=temperature, top_p=top_p, tries=tries,
+                      originality=originality, seed=_seed(seed))
+    return _run(request, model, music, count, registries,
+                input_meter=input_meter, input_downbeat=input_downbeat, max_notes=max_notes)
+
+
 def vary(music: Music, *, strength: float = 0.5, model: Model | str = "markov", tracks: str | Sequence[str] = (),
          open: str = "all", key: str | None = None, chords: str | None = None,
          ranges: Mapping[str, str] | None = None, targets: Mapping[str, float] | None = None,

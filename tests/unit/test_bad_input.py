@@ -61,8 +61,8 @@ BAD_FILES = {
 
 
 @pytest.mark.parametrize("name", BAD_FILES)
-@pytest.mark.parametrize("words", [["continue"], ["infill", "--bars", "1"], ["harmonize"], ["vary"], ["replay"],
-                                   ["render"]], ids=lambda words: words[0])
+@pytest.mark.parametrize("words", [["continue"], ["infill", "--bars", "1"], ["harmonize"], ["accompany"], ["vary"],
+                                   ["replay"], ["render"]], ids=lambda words: words[0])
 def test_a_file_that_is_no_music(refused, tmp_path, name, words):
     (tmp_path / name).write_bytes(BAD_FILES[name])
     model = ["--model", "random"] if words[0] not in ("replay", "render") else []

@@ -16,7 +16,7 @@ from partimento.score import Meter, Tempo, Track
 from partimento.testing import song
 
 SOURCE = Path(cli.__file__).parents[2]
-LEARNT = ["compose", "continue", "infill", "harmonize", "vary"]
+LEARNT = ["compose", "continue", "infill", "harmonize", "accompany", "vary"]
 
 
 @pytest.fixture
@@ -80,7 +80,8 @@ def test_formats_beside_a_named_file(shell):
 def test_quiet_prints_only_paths_and_json_an_object_a_line(shell, music):
     wish = ("--model", "random", "--seed", 3, "--format", "mid", "-o", "o")
     for verb, more in (("compose", ["--bars", 1]), ("continue", [music, "--bars", 1]), ("infill", [music, "--bars", 2]),
-                       ("harmonize", [music, "--tracks", "bass"]), ("vary", [music, "--target", "density=8"])):
+                       ("harmonize", [music, "--tracks", "bass"]), ("accompany", [music]),
+                       ("vary", [music, "--target", "density=8"])):
         code, quiet, _ = shell(verb, *more, *wish, "--quiet")
         assert code == 0
         assert len(quiet) == 1

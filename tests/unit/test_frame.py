@@ -183,6 +183,18 @@ def test_harmonize_blanks_the_other_tracks():
         made(tune(), verb="harmonize", tracks=("lead", "piano"))
 
 
+def test_accompany_keeps_every_note_and_adds_the_band_that_is_missing():
+    found = made(tune(), verb="accompany")
+    assert [t.name for t in found.around.tracks] == ["lead", "piano", "bass", "drums"]
+    assert rows(found.around) == rows(tune())
+    assert found.blanks.tracks() == [2, 3]
+    assert made(tune(), verb="accompany", tracks=("guitar",)).blanks.tracks() == [2]
+    with pytest.raises(RequestError, match="'piano' plays already: name other parts"):
+        made(tune(), verb="accompany", tracks=("piano",))
+    full = tune(tracks=(Track("keys"), Track("kit", 0, True)))
+    assert made(full, verb="accompany").around.tracks[2:] == (Track("bass", 33),)
+
+
 def test_vary_lets_a_share_of_the_notes_go():
     source = song(3)
     assert made(source, verb="vary", strength=0).around == source
@@ -260,7 +272,7 @@ def test_tempo_and_meter_inside_a_blank_are_the_frame_and_stay():
     assert (result.score.tempos, result.score.meters) == (source.tempos, source.meters)
 
 
-@pytest.mark.parametrize("verb", ["infill", "harmonize", "vary"])
+@pytest.mark.parametrize("verb", ["infill", "harmonize", "accompany", "vary"])
 def test_a_wish_that_would_change_kept_bars_is_refused(verb):
     with pytest.raises(RequestError, match=r"keeps the meter of the piece.*--input-meter 3/4"):
         made(tune(), verb=verb, meter="3/4")
@@ -279,7 +291,7 @@ def test_what_a_verb_does_not_take_is_not_dropped_in_silence(wish, says):
     assert says in str(caught.value)
 
 
-@pytest.mark.parametrize("verb", ["continue", "infill", "harmonize", "vary"])
+@pytest.mark.parametrize("verb", ["continue", "infill", "harmonize", "accompany", "vary"])
 @pytest.mark.parametrize("source", [None, Score(), Score(end=BAR, tracks=(Track("piano"),)),
                                     Score.from_rows([(0, 0, 60, 80, 0)])])
 def test_every_verb_but_compose_needs_a_piece(verb, source):

@@ -17,7 +17,7 @@ from partimento.score import Chord, Controls, Key, Mark, Meter, Score, Tempo, Te
 
 TEXT = st.text(max_size=12)
 REQUESTS = st.builds(
-    Request, verb=st.sampled_from(["compose", "continue", "infill", "harmonize", "vary"]),
+    Request, verb=st.sampled_from(["compose", "continue", "infill", "harmonize", "accompany", "vary"]),
     bars=st.none() | st.integers(1, 10_000), place=st.none() | st.just("5.3-8"),
     tracks=st.lists(TEXT, max_size=3), meter=st.none() | st.sampled_from(["3/4", "7/8"]),
     tempo=st.none() | st.floats(4, 960) | st.integers(4, 960), key=st.none() | st.sampled_from(["E minor", "Bb"]),

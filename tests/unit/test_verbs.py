@@ -33,6 +33,7 @@ VERBS = [
     ("infill", {"bars": "2.3-3", "tracks": "melody", "key": "G", "targets": {"melody.density": 4}, "tries": 2}),
     ("infill", {"bars": "2", "open": "pitch", "input_meter": "3/4"}),
     ("harmonize", {"tracks": "bass,cello", "chords": "C G", "ranges": {"bass": "E1-E3"}}),
+    ("accompany", {"key": "C"}),
     ("vary", {"strength": 0.25, "tracks": "piano", "open": "pitch", "input_downbeat": 1.0}),
     ("vary", {}),
 ]
@@ -91,7 +92,7 @@ def test_a_stream_is_the_same_in_python_and_on_the_command_line(verb, wish, musi
 
 
 def test_every_verb_is_a_name_of_the_package():
-    for name in ("compose", "continue_", "infill", "harmonize", "vary", "replay", "convert", "stream"):
+    for name in ("compose", "continue_", "infill", "harmonize", "accompany", "vary", "replay", "convert", "stream"):
         assert getattr(partimento, name) is getattr(conversion if name == "convert" else verbs, name)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from partimento import __version__
-from partimento.cli.composing import compose, continue_, demo, harmonize, humanize, infill, replay, vary
+from partimento.cli.composing import accompany, compose, continue_, demo, harmonize, humanize, infill, replay, vary
 from partimento.cli.data import data_group
 from partimento.cli.explain import explain_notes
 from partimento.cli.forget import forget_piece
@@ -205,9 +205,9 @@ def doctor(as_json: bool) -> None:
         say(row, as_json, about.line(row))
 
 
-for _command in (compose, continue_, infill, harmonize, vary, humanize, replay, demo, train, inspect, convert, render,
-                 evaluate, explain_notes, data_group, originality, registry_group, provenance_group, forget_piece,
-                 models, doctor):
+for _command in (compose, continue_, infill, harmonize, accompany, vary, humanize, replay, demo, train, inspect,
+                 convert, render, evaluate, explain_notes, data_group, originality, registry_group,
+                 provenance_group, forget_piece, models, doctor):
     cli.add_command(_command)
 
 

@@ -127,6 +127,16 @@ def harmonize(**given: Any) -> None:
 
 @click.command()
 @click.argument("song", type=click.Path())
+@click.option("--tracks", default="",
+              help="Parts to add, such as guitar,bass [piano, bass and drums, as far as SONG has none].")
+@_wish
+def accompany(**given: Any) -> None:
+    """SONG, every note of it, with a band that plays along."""
+    _verb("accompany", given)
+
+
+@click.command()
+@click.argument("song", type=click.Path())
 @click.option("--strength", type=float, default=0.5, show_default=True,
               help="Share of the notes that are let go, 0 to 1; 0 is SONG itself.")
 @click.option("--tracks", default="", help="Only in these tracks, by name or number [all].")

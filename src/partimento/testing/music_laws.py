@@ -141,6 +141,18 @@ def harmonize_keeps_the_melody(subject: Subject) -> None:
 
 
 @law()
+def accompany_keeps_every_note(subject: Subject) -> None:
+    """All tracks of the input come back identical; the new ones are written beside them, or silence is said."""
+    for seed, source in zip(SEEDS, [song(s, tracks=2) for s in SEEDS], strict=True):
+        result = subject.one(source, verb="accompany", tracks=("cello", "bass"), seed=seed)
+        score = result.score
+        expect(rows_of(score.select(score.track < 2)) == rows_of(source), "the input changed")
+        expect(len(score.tracks) == 4 and score.end == source.end, "the frame changed")
+        expect(bool((score.track[result.new] > 1).all()), "a note was added to the input's own tracks")
+        expect(bool(result.new.any()) or any("silent" in note for note in result.notes), "silence, and no word of it")
+
+
+@law()
 def vary_by_strength(subject: Subject) -> None:
     """Strength 0 gives the input back; the notes that are not let go stay; 1 lets all go."""
     for number, source in enumerate(inputs()):
