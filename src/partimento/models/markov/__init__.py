@@ -60,7 +60,7 @@ from partimento.models.markov.sheet import (
     snapped,
     with_passing_voices,
 )
-from partimento.models.markov.taste import is_sharpened
+from partimento.models.markov.taste import is_sharpened, tones_at_home
 from partimento.models.markov.write import Page
 from partimento.request import Blanks, Request
 from partimento.sampling import draw, generator
@@ -307,7 +307,12 @@ class Markov(Model):
             if key is None and self.config.normalise:
                 key = self._keys()[draw([weight for _, weight in self._key_weights()], rng.random())]
             pen = Drawing(rng, temperature, top_p)
-            new = page.fill(self._stages, self._codes(), key, pen)
+            harmony = None
+            if sharpened:
+                tonic, chords = harmony = Harmony(self._tables["harmony"]).heard(page.kept_score, rng) or (0, ())
+                page.tones = tones_at_home(page.kept_score, request.key, [
+                    ((chord // 4 + tonic) % 12 if chord >= 0 else -1, chord % 4) for chord in chords])
+            new = page.fill(self._stages, self._codes(), key, pen, harmony)
             self.effective += pen.effective
             new = hands_together(new, apart.back, around) if apart else new
             out.append(grooved(new, around, blanks) if sharpened else new)

@@ -19,9 +19,11 @@ from partimento.sampling import draw
 from partimento.score import Score
 
 FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
 PHRASE = 4
 RARE = 0.02                    # a chord with a smaller share than this of all bars is not used
 QUALITIES = (("", (0, 4, 7)), ("m", (0, 3, 7)), ("7", (0, 4, 7, 10)), ("dim", (0, 3, 6)))
+EVIDENCE = 12.0                # nats that speak for a chord that covers all that sounds in its bar
 BEFORE = -1                    # stands for the chord before the first
 
 Counts = Counter[tuple[int, int, int, int, int]]
@@ -34,6 +36,13 @@ def bar_chords(score: Score) -> tuple[int, int, list[int]]:
     >>> bar_chords(Score.from_rows(rows, ticks_per_quarter=240))[2]
     [20, 0]
     """
+    key, fit, sounds = _fits(score)
+    best = (fit.argmax(axis=1) - 4 * key.tonic) % 48
+    return key.tonic, int(key.mode == "minor"), np.where(sounds, best, BEFORE).tolist()
+
+
+def _fits(score: Score) -> tuple[theory.KeyName, FloatArray, BoolArray]:
+    """The key heard, how well each chord (4 × root + quality) covers each bar (float64[bars, 48]), what bars sound."""
     drum = np.array([track.is_drum for track in score.tracks], bool)
     notes = score.select(~drum[score.track]) if len(drum) else score
     starts = score.bar_starts.astype(np.int64)
@@ -50,8 +59,7 @@ def bar_chords(score: Score) -> tuple[int, int, list[int]]:
     tables = np.array([np.isin((np.arange(12) - root) % 12, tones) for root in range(12) for _, tones in QUALITIES])
     share = weights / np.maximum(weights.sum(axis=1, keepdims=True), 1e-9)
     fit = share @ (tables - 0.55 * ~tables).T.astype(float) - 0.04 * (tables.sum(axis=1) - 3)
-    best = (fit.argmax(axis=1) - 4 * key.tonic) % 48
-    return key.tonic, int(key.mode == "minor"), np.where(weights.sum(axis=1) > 0, best, BEFORE).tolist()
+    return key, fit, weights.sum(axis=1) > 0
 
 
 def count_chords(counts: Counts, score: Score) -> None:
@@ -74,19 +82,39 @@ class Harmony:
 
         The first chord is the tonic, and where `closed` the last one too.
         """
-        mode = int(minor)
+        home = int(minor)          # the tonic triad: degree 0, major or minor
+        rows, known = self._known(home)
+        if home not in known or len(known) < 3:
+            return None
+        evidence = np.ones((bars, len(known)))
+        if closed:
+            evidence[-1] = np.arange(len(known)) == known.index(home)
+        if bars > 1:
+            evidence[0] = np.arange(len(known)) == known.index(home)
+        line = _line(_chances(rows, known), evidence, rng)
+        fifths = theory.fifths(tonic, "minor" if minor else "major")
+        return " ".join(_symbol(known[chord], tonic, fifths) for chord in line)
+
+    def heard(self, kept: Score, rng: np.random.Generator) -> tuple[int, list[int]] | None:
+        """The tonic that is heard and a chord for each bar, as in `bar_chords`, drawn given what sounds there.
+
+        A bar without a sound takes what leads from its neighbours to each other. None where too little was heard.
+        """
+        key, fit, sounds = _fits(kept)
+        rows, known = self._known(int(key.mode == "minor"))
+        if not sounds.any() or len(known) < 3:
+            return None
+        places = [(chord + 4 * key.tonic) % 48 for chord in known]
+        evidence = np.where(sounds[:, None], np.exp(EVIDENCE * fit[:, places]), 1.0)
+        return key.tonic, [known[chord] for chord in _line(_chances(rows, known), evidence, rng)]
+
+    def _known(self, mode: int) -> tuple[list[tuple[int, ...]], list[int]]:
+        """The rows of a mode, and its chords that are not rare."""
         rows = [row for row in self._rows if row[0] == mode]
         total = Counter[int]()
         for *_, chord, number in rows:
             total[chord] += number
-        home = int(minor)          # the tonic triad: degree 0, major or minor
-        known = [chord for chord, number in sorted(total.items()) if number >= RARE * total.total()]
-        if home not in known or len(known) < 3:
-            return None
-        chances = _chances(rows, known)
-        line = _line(chances, known.index(home), bars, rng, closed)
-        fifths = theory.fifths(tonic, "minor" if minor else "major")
-        return " ".join(_symbol(known[chord], tonic, fifths) for chord in line)
+        return rows, [chord for chord, number in sorted(total.items()) if number >= RARE * total.total()]
 
 
 def _chances(rows: Iterable[Sequence[int]], known: Sequence[int]) -> FloatArray:
@@ -107,22 +135,17 @@ def _chances(rows: Iterable[Sequence[int]], known: Sequence[int]) -> FloatArray:
     return np.asarray(np.broadcast_to(out, pairs.shape))
 
 
-def _line(chances: FloatArray, home: int, bars: int, rng: np.random.Generator, closed: bool) -> list[int]:
-    """Chords drawn one after another, each weighted by the chance that home is still reached (backward values)."""
+def _line(chances: FloatArray, evidence: FloatArray, rng: np.random.Generator) -> list[int]:
+    """Chords drawn one after another given `evidence` (float64[bars, K]) of all bars, by backward values."""
     k = chances.shape[-1]
-    ahead = [np.ones((k + 1, k))]
-    if closed:
-        ahead[0] = np.broadcast_to(np.arange(k) == home, (k + 1, k)).astype(float)
-    for bar in range(bars - 1, 0, -1):     # ahead[-1][last, chord]: given that bar `bar` holds `chord` after `last`
-        step = chances[bar % PHRASE][:, :k] * ahead[-1][None, :k]
-        ahead.append(step.sum(axis=-1))
+    ahead = [np.broadcast_to(evidence[-1], (k + 1, k))]     # of the last two chords: what sounds there and later
+    for bar in range(len(evidence) - 1, 0, -1):
+        step = (chances[bar % PHRASE][:, :k] * ahead[-1][None, :k]).sum(axis=-1) * evidence[bar - 1]
+        ahead.append(step / step.max())
     ahead.reverse()
     line, before, last = [], k, k
-    for bar in range(bars):
-        weights = chances[bar % PHRASE][before, last] * ahead[bar][last]
-        if bar == 0 and bars > 1:
-            weights = np.where(np.arange(k) == home, 1.0, 0.0)
-        chord = draw(weights, rng.random())
+    for bar, values in enumerate(ahead):
+        chord = draw(chances[bar % PHRASE][before, last] * values[last], rng.random())
         line.append(chord)
         before, last = last, chord
     return line

@@ -12,13 +12,16 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from partimento.models.markov.sheet import Ints
-from partimento.score import Track
+from partimento import theory
+from partimento.features import key_path
+from partimento.models.markov.sheet import QUALITIES, Ints
+from partimento.score import Score, Track
 
 Bools = npt.NDArray[np.bool_]
 Taste = Callable[[int, Sequence[int]], Bools]      # of a place and the symbols before it, the last one first
 
 _BEAT, _BINARY, _TERNARY, _FINE = range(4)
+AT_HOME = 0.8                                   # of the notes that are kept, so many lie in the key that is heard
 _A_PIECE = 12                                   # quarters from which on a piece has an end
 _BOWED, _BASSES, _BLOWN = range(40, 44), range(32, 40), range(56, 80)
 _VOICES = frozenset(("soprano", "alto", "tenor", "bass", "voice", "vocal", "melody"))
@@ -31,6 +34,34 @@ def is_sharpened(temperature: float, top_p: float) -> bool:
     (True, False)
     """
     return temperature < 1 or top_p < 1
+
+
+def tones_at_home(kept: Score, key: str | None, chords: Sequence[tuple[int, int]] = ()) -> Bools | None:
+    """What belongs to the music that is kept (bool[bars, 12]); None where nothing is, or where it keeps to no key.
+
+    In each bar that is the scale of the key that is heard there (or of `key`), what else sounds in it, and the tones of
+    its chord (root and kind, one of `QUALITIES`; a bar without one has root −1).
+    """
+    drum = np.array([track.is_drum for track in kept.tracks], bool)
+    notes = kept.select(~drum[kept.track]) if len(kept) else kept
+    path = key_path(notes) if len(notes) else ()
+    if not path:
+        return None
+    starts = kept.bar_starts.astype(np.int64)
+    ticks = np.array([tick for tick, _ in path])
+    names = [theory.parse_key(key)] * len(path) if key else [name for _, name in path]
+    scales = np.array([np.isin(np.arange(12), sorted(theory.scale(name.tonic, name.mode))) for name in names])
+    home = scales[np.maximum(np.searchsorted(ticks, starts[:-1], side="right") - 1, 0)]
+    first = np.searchsorted(starts, notes.onset, side="right") - 1
+    last = np.clip(np.searchsorted(starts, notes.offset, side="left") - 1, first, len(home) - 1)
+    if home[np.minimum(first, len(home) - 1), notes.pitch % 12].mean() < AT_HOME:
+        return None
+    home[np.minimum(first, len(home) - 1), notes.pitch % 12] = True
+    home[last, notes.pitch % 12] = True
+    for bar, (root, kind) in enumerate(chords[:len(home)]):
+        if root >= 0:
+            home[bar, [root, *((root + step) % 12 for step in QUALITIES[kind])]] = True
+    return home
 
 
 def plays_single_notes(track: Track) -> bool:

@@ -34,11 +34,13 @@ from partimento.models.markov.part import (
 from partimento.models.markov.pens import Drawing, Pen, Weighing
 from partimento.models.markov.sheet import (
     DEGREES,
+    DRUMS,
     Around,
     Frame,
     Ints,
     Notes,
     chords_given,
+    chords_heard,
     keys_over,
     role_signs,
     roles_heard,
@@ -72,17 +74,24 @@ class Page:
         self.content = notes
         self.legal = Legal(around, request)
         self.ends = not (request and request.loop)
+        self.tones: Bools | None = None         # where a taste for the key is wanted: the classes a bar
         self.roles = roles_heard(around.tracks, self.kept, self.frame.steps) or [
             usual.get(sign, role)
             for sign, role in zip(role_signs(around.tracks), roles_named(around.tracks), strict=True)]
         self.count = len(notes.onset)
 
-    def parts(self, codes: Mapping[tuple[int, int], int], key: tuple[int, int] | None) -> list[tuple[Part, list[int]]]:
-        """The parts with blanks in the order of writing, and the tracks known when each is written."""
+    def parts(self, codes: Mapping[tuple[int, int], int], key: tuple[int, int] | None,
+              harmony: tuple[int, Sequence[int]] | None = None) -> list[tuple[Part, list[int]]]:
+        """The parts with blanks in the order of writing, and the tracks known when each is written.
+
+        `harmony`, a tonic and a chord a bar, stands where no chords are given.
+        """
         order = writing_order(self.roles, range(len(self.roles)))
         blank = [t for t in order if t in self.blanks.tracks()]
         shift, mode = keys_over(self.frame, key)
-        chord = chords_given(self.frame, shift)
+        chord = (chords_heard(self.frame, harmony[1], harmony[0], shift)
+                 if harmony and harmony[1] and not self.around.chords
+                 else chords_given(self.frame, shift))
         none = self.kept.where(np.zeros(len(self.kept.onset), bool))
         out = []
         for i, track in enumerate(blank):
@@ -94,12 +103,12 @@ class Page:
         return out
 
     def fill(self, stages: Mapping[str, Mixture], codes: Mapping[tuple[int, int], int], key: tuple[int, int] | None,
-             pen: Drawing) -> Score:
+             pen: Drawing, harmony: tuple[int, Sequence[int]] | None = None) -> Score:
         """The frame of `around` with one set of new notes."""
         rows = [np.zeros((0, 5), np.int64)]
         stand = self.kept
         tpq, grid = self.around.ticks_per_quarter, self.frame.grid
-        for part, known in self.parts(codes, key):
+        for part, known in self.parts(codes, key, harmony):
             writer = Writer(self, part._replace(known=heard(stand, known, self.roles)), stages, pen, None)
             new, fixed, pitches = writer.write()
             begin, end = to_ticks(new.onset, tpq, grid), to_ticks(new.end, tpq, grid)
@@ -160,6 +169,9 @@ class Writer:
         """bool[128]: what a new note at a step may be: legal, and not sounding already in this track."""
         mask = self.page.legal.pitches(self.part.track, int(self.frame.ticks[step + 1])).copy()
         mask[self.kept.pitch[(self.kept.onset <= step) & (step < self.kept.end)]] = False
+        if self.page.tones is not None and self.part.role != DRUMS:
+            home = mask & self.page.tones[self.frame.bar[step + 1]][np.arange(128) % 12]
+            return home if home.any() else mask
         return mask
 
     def write(self) -> tuple[Notes, Ints, Ints]:
