@@ -61,7 +61,7 @@ class Shape:
                              f"{', '.join(self.stages) or 'none'}")
 
 
-class Table(NamedTuple):
+class StageTable(NamedTuple):
     """Where the fields that are summed up in one table stand: value v of field f is row `offset[f]` + v.
 
     `columns` are its fields' places in INDEX, and `starts` their rows. Its bits stand last, from row `first_bit` on:
@@ -82,7 +82,7 @@ class Table(NamedTuple):
 
 
 @functools.cache
-def table(name: str) -> Table:
+def table(name: str) -> StageTable:
     """The table of ``"input"`` or of a stage, as `partimento.events.fields.SEES` has it.
 
     >>> table("track").offset, table("track").size
@@ -96,7 +96,7 @@ def table(name: str) -> Table:
     own = [(place, field) for place, field in zip(places, BITS, strict=False) if field.name in offset]
     bits = slice(own[0][0], own[-1][0] + own[-1][1].size) if own else slice(0, 0)
     fields = [field for field in SEES[name] if field in column]
-    return Table(offset, starts[-1], np.array([column[field] for field in fields], np.int64),
+    return StageTable(offset, starts[-1], np.array([column[field] for field in fields], np.int64),
                  np.array([offset[field] for field in fields], np.int64), bits, starts[len(fields)])
 
 

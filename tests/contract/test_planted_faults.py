@@ -257,6 +257,32 @@ def rhythm_costs_nothing(monkeypatch):
     return Free
 
 
+@fault("information_adds_up")
+def the_ends_tell_nothing(monkeypatch):
+    class Mute(Markov):
+        def information(self, score, request=None):
+            return dataclasses.replace(super().information(score, request), ends={})
+    return Mute
+
+
+@fault("entropy_is_the_information_expected")
+def every_length_is_taken_to_be_expected(monkeypatch):
+    class Sure(Random):
+        def information(self, score, request=None):
+            found = super().information(score, request)
+            return dataclasses.replace(found, entropy={**found.entropy, "duration": found.content["duration"] * 0.99})
+    return Sure
+
+
+@fault("tables_can_be_read")
+def a_column_is_left_out(monkeypatch):
+    class Short(Markov):
+        def tables(self):
+            return [table._replace(columns=table.columns[:-1], values=tuple(row[:-1] for row in table.values))
+                    for table in super().tables()]
+    return Short
+
+
 @fault("forgotten_is_never_learnt")
 def a_row_too_few_is_forgotten(monkeypatch):
     def short(original, mixture, outside, history, symbols):

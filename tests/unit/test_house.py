@@ -23,8 +23,8 @@ ORDER = (
     "errors", "settings", "workers", "score", "packing", "theory", "features", "tokens", "notation", "formats",
     "fingerprint", "controls", "request", "sampling", "counting", "models.base", "data", "checkpoint", "habits",
     "events", "network", "nets", "models", "judge", "frame", "performance", "generate", "repair", "training",
-    "provenance", "forgetting", "testing", "render", "verbs", "output", "evaluating", "explaining", "conversion",
-    "about", "progress", "cli", "service", "studio", "__main__",
+    "provenance", "forgetting", "testing", "render", "verbs", "output", "evaluating", "explaining", "inspecting",
+    "conversion", "about", "progress", "cli", "service", "studio", "__main__",
 )  # fmt: skip
 # Always called with the name of their module before them: midi.read, ledger.write, abc_read.parse.
 QUALIFIED = {"read", "write", "load", "save", "keep", "stream", "pack", "unpack", "parse", "dumps"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import shlex
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,7 +34,7 @@ from partimento.cli.parts import (
 )
 from partimento.cli.provenance import provenance_group
 from partimento.cli.registry import registry_group
-from partimento.errors import PartimentoError
+from partimento.errors import PartimentoError, RequestError
 from partimento.progress import Shown, Stopping, parse_time
 
 
@@ -109,29 +110,57 @@ def train(context: click.Context, /, folder: str, out: str | None, settings: Seq
 
 @click.command()
 @click.argument("path", type=click.Path())
-@click.option("-o", "--out", metavar="PICTURE", help="Draw a portrait of the piece too (.svg, .png).")
+@click.option("-o", "--out", metavar="FILE",
+              help="Draw a portrait of the piece, or the tables of a model (.svg, .png; tables .html too); with --csv "
+                   "write that.")
+@click.option("--table", metavar="WORDS", help="Of a model: only tables with these words in their names.")
+@click.option("--csv", "as_csv", is_flag=True,
+              help="Of a piece: information content and entropy (bits) of every note under --model, a row a note.")
+@click.option("--model", help="With --csv: a family or a checkpoint [markov].")
 @corpus_options
 @input_options
 @json_option
 @click.option("--quiet", is_flag=True, help="No progress.")
-def inspect(path: str, out: str | None, as_json: bool, quiet: bool, **given: Any) -> None:
-    """What is in a file of music, a folder or an archive of it, or a checkpoint.
+def inspect(path: str, out: str | None, table: str | None, as_csv: bool, model: str | None, as_json: bool, quiet: bool,
+            **given: Any) -> None:
+    """What is in a file of music, a folder or an archive of it, or a model: a checkpoint or a family.
 
-    Of a piece: what it says of itself, and what is heard: key, chords, plan, phrases, rhythm, loudness.
+    Of a piece: what it says of itself, and what is heard: key, chords, plan, phrases, rhythm, loudness. Of a model:
+    what it learnt, as tables: which chord, degree or length follows which, and what hidden states emit.
     """
-    from partimento import checkpoint, data
+    from partimento import data, inspecting
 
-    if Path(path).suffix == checkpoint.SUFFIX:
-        found = checkpoint.about_checkpoint(path)
-        say(found, as_json, checkpoint.about_text(found))
+    if inspecting.is_model(path):
+        if as_csv or model:
+            raise RequestError("--csv and --model are of a piece; a model shows tables: name one with --table")
+        shown_model = inspecting.model_tables(path, table or "")
+        say(shown_model.as_dict(), as_json, shown_model.text(shutil.get_terminal_size((100, 40)).columns))
+        if out is not None:
+            say_written([shown_model.draw(out)], as_json)
         return
+    if table is not None:
+        raise RequestError(f"--table is of a model; {path} is none: give a checkpoint or a family")
+    same = {name: given[name] for name in ("input_meter", "input_downbeat", "max_notes")}
+    if as_csv:
+        rows = inspecting.note_rows(path, model=model or "markov", **same)
+        if out is not None:
+            say_written([rows.write(out)], as_json)
+        elif as_json:
+            for row in rows.as_dicts():
+                say(row, True, "")
+        else:
+            click.echo(rows.csv(), nl=False)
+        if not quiet:
+            click.echo(f"that nothing more comes: {rows.ends[0]:.4f} bits, entropy {rows.ends[1]:.4f}", err=True)
+        return
+    if model is not None:
+        raise RequestError("--model says under which model notes are weighed; ask for that with --csv")
     with Shown(as_json, quiet) as shown:
         found = data.inspect(Path(path), progress=shown.report, **given_only(given))
     say(found, as_json, data.format_text(found))
     if out is not None:
         from partimento import output
 
-        same = {name: given[name] for name in ("input_meter", "input_downbeat", "max_notes")}
         say_written([output.draw_portrait(path, out, **same)], as_json)
 
 

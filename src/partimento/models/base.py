@@ -9,7 +9,7 @@ import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -105,6 +105,80 @@ class Reason:
     alternatives: tuple[tuple[str, float], ...] = ()
 
 
+Floats = npt.NDArray[np.float64]
+
+
+class Table(NamedTuple):
+    """Something that a model learnt, for a person to read: a number for every row and column, both named.
+
+    `about` says in a sentence what the numbers are. `kind` is ``distribution`` (the chances of the columns, each row
+    sums to 1), ``chance`` (each number is a probability by itself) or ``number`` (a weight). `down` and `across` say
+    what rows and columns are, `seen` how often each row was met (empty where that is not known).
+
+    >>> Table("coin", "the chance of each side", ("fair",), ("head", "tail"), ((0.5, 0.5),)).as_dict()["values"]
+    [[0.5, 0.5]]
+    """
+
+    name: str
+    about: str
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    values: tuple[tuple[float, ...], ...]
+    kind: Literal["distribution", "chance", "number"] = "distribution"
+    down: str = ""
+    across: str = ""
+    seen: tuple[int, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same, JSON-ready."""
+        return {**self._asdict(), "rows": list(self.rows), "columns": list(self.columns), "seen": list(self.seen),
+                "values": [list(row) for row in self.values]}
+
+
+@dataclasses.dataclass(frozen=True)
+class Information:
+    """How much every note of a Score tells under a model, in bits, by stage of the work (``pitch`` is always one).
+
+    `content` (float64[n] a stage) is −log2 of the probability of what was chosen for the note, given all that the model
+    chooses before it; `entropy` (float64[n]) is of the distributions it was chosen from: what the content was expected
+    to be. A stage that chooses several times for a note adds up. Of notes of a track that begin together the one chosen
+    first carries what is chosen for all of them: when, and how many. NaN stands for a note that the model's grid lays
+    onto another one. `ends` is the content and the entropy of what comes after the last note: that nothing does.
+    """
+
+    content: Mapping[str, Floats]
+    entropy: Mapping[str, Floats]
+    ends: Mapping[str, tuple[float, float]]
+
+    @classmethod
+    def from_nats(cls, content: Mapping[str, Floats], entropy: Mapping[str, Floats],
+                  ends: Mapping[str, tuple[float, float]]) -> Information:
+        """From the same in nats."""
+        bit = float(np.log(2))
+        return cls({name: own / bit for name, own in content.items()},
+                   {name: own / bit for name, own in entropy.items()},
+                   {name: (one / bit, other / bit) for name, (one, other) in ends.items()})
+
+    @property
+    def total(self) -> tuple[Floats, Floats]:
+        """Content and entropy of every note, all stages together."""
+        return (np.asarray(sum(self.content.values()), np.float64), np.asarray(sum(self.entropy.values()), np.float64))
+
+    @property
+    def bits(self) -> float:
+        """All content together, ends too: −log2 of the probability of the Score."""
+        return float(np.nansum(self.total[0])) + sum(content for content, _ in self.ends.values())
+
+
+def entropy_of(chances: Floats) -> Floats:
+    """The entropy in nats of distributions (float64[…, n] ≥ 0, each summing to 1).
+
+    >>> entropy_of(np.array([[0.5, 0.5], [1.0, 0.0]])).round(3).tolist()
+    [0.693, 0.0]
+    """
+    return np.asarray(0.0 - (chances * np.log(np.where(chances > 0, chances, 1.0))).sum(axis=-1))
+
+
 class Forgotten(NamedTuple):
     """A model without some of the pieces it was fitted on, and how far it is what a fit without them would give.
 
@@ -197,6 +271,22 @@ class Model(ABC):
     def explain(self, score: Score, note: int) -> Reason | None:
         """Why note `note` of `score` is there, or None where the family cannot say."""
         return None
+
+    def information(self, score: Score, request: Request | None = None) -> Information | None:
+        """Information content and entropy of every note of a Score, all of it weighed as `log_prob` weighs it.
+
+        None where the family has no likelihood, or cannot tell its notes apart.
+        """
+        return None
+
+    def tables(self) -> Sequence[Table]:
+        """What was learnt, as tables to read; none where the family has nothing that a person could read."""
+        return ()
+
+    def untabled(self) -> str:
+        """A sentence on what `tables` does not show, and why; empty where nothing is missing."""
+        why = "" if self.learns else ": it learns nothing"
+        return "" if self.tables() else f"the {self.family} family has no tables to show{why}"
 
     def forget(self, pieces: Sequence[Piece]) -> Forgotten | None:
         """Another model, without these of the pieces it was fitted on, however often it learnt each; the settings stay.

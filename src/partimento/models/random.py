@@ -18,11 +18,11 @@ import numpy as np
 import numpy.typing as npt
 
 from partimento.errors import ModelError
-from partimento.models.base import LogProb, Model, Rng
+from partimento.models.base import Information, LogProb, Model, Rng, entropy_of
 from partimento.request import Blanks, Region, Request
 from partimento.sampling import Legal, draw
 from partimento.score import BoolArray, IntArray, Score
-from partimento.tokens.grid import snap, to_steps, to_ticks
+from partimento.tokens.grid import snap, snapped_steps, to_steps, to_ticks
 
 FloatArray = npt.NDArray[np.float64]
 STRAY = 0.02  # the weight of a step off the sixteenths and of a pitch outside the mood's register
@@ -62,6 +62,15 @@ class Cells(NamedTuple):
     steps: npt.NDArray[np.int64]
     ticks: npt.NDArray[np.int64]
     free: BoolArray
+
+
+class _Rows(NamedTuple):
+    """Notes of one track by step and pitch: which of the Score, the cell's step, the pitch, the length in steps."""
+
+    note: npt.NDArray[np.intp]
+    step: npt.NDArray[np.int64]
+    pitch: npt.NDArray[np.int64]
+    length: npt.NDArray[np.int64]
 
 
 class Random(Model):
@@ -111,6 +120,93 @@ class Random(Model):
                 total = -np.inf
             total -= log(comb(int(free.sum()), len(chord)) or 1)
         return LogProb(total, int(rewritten.sum()))
+
+    def information(self, score: Score, request: Request | None = None) -> Information:
+        """What every note tells, step by step: whether one begins, the lowest first; which; how long; see the contract.
+        """
+        legal, blanks = Legal(score, request), Blanks.everything(score)
+        frame = score.without_notes()
+        content = {stage: np.full(len(score), np.nan) for stage in ("rhythm", "pitch", "duration")}
+        kept, step, end = snapped_steps(score, self.config.grid)
+        for own in content.values():
+            own[kept] = 0.0
+        entropy = {stage: own.copy() for stage, own in content.items()}
+        ends = np.zeros(2)
+        for region in blanks.regions:
+            cells = self._cells(frame, region, legal)
+            mine = score.track[kept] == region.track
+            tick = to_ticks(step[mine], score.ticks_per_quarter, self.config.grid)
+            there = np.abs(cells.ticks[None, :] - tick[:, None]).argmin(axis=1)
+            order = np.lexsort((score.pitch[kept[mine]], there))
+            rows = _Rows(kept[mine][order], there[order], score.pitch[kept[mine]][order].astype(np.int64),
+                         (end - step)[mine][order])
+            ends += self._onset_information(frame, region, cells, legal, rows, content, entropy)
+            self._length_information(score, rows, tick[order], content["duration"], entropy["duration"])
+        return Information.from_nats(content, entropy, {"rhythm": (float(ends[0]), float(ends[1]))})
+
+    def _onset_information(self, frame: Score, region: Region, cells: Cells, legal: Legal, rows: _Rows,
+                           content: dict[str, FloatArray], entropy: dict[str, FloatArray]) -> FloatArray:
+        """Add what the onsets and pitches of one track tell; what is told after the last of them comes back."""
+        moods = [Mood(d, r, 1.0) for d, r in itertools.product(self.config.densities, self.config.registers)]
+        chances = [self._chances(region, cells, legal, mood) for mood in moods]
+        silent = np.stack([np.log1p(-own).sum(axis=1) for own in chances])          # [moods, steps]
+        before = np.concatenate([np.zeros((len(moods), 1)), np.cumsum(silent, axis=1)], axis=1)
+        weight, at, floor = np.full(len(moods), -log(len(moods))), 0, 0
+        pending = np.zeros(2)
+        for note, step, pitch in zip(*(column.tolist() for column in rows[:3]), strict=True):
+            if step > at or not floor:
+                pending += self._silence(weight, before, chances, at, step, floor)
+                weight = weight + before[:, step] - before[:, at]
+                if floor:
+                    weight = weight - silent[:, at] + [np.log1p(-own[at, floor:]).sum() for own in chances]
+                at, floor = step, 0
+            begins = np.stack([own[step, floor:] * np.exp(np.append(0, np.cumsum(np.log1p(-own[step, floor:]))[:-1]))
+                               for own in chances])
+            weight = weight - np.logaddexp.reduce(weight)
+            which = np.exp(weight) @ begins
+            some = float(which.sum())
+            pending += -log(some), float(entropy_of(np.array([some, 1 - some])))
+            content["rhythm"][note], entropy["rhythm"][note] = pending
+            content["pitch"][note] = -log(which[pitch - floor] / some)
+            entropy["pitch"][note] = float(entropy_of(which / some))
+            weight, floor = weight + np.log(begins[:, pitch - floor]), pitch + 1
+            pending = np.zeros(2)
+        return pending + self._silence(weight, before, chances, at, len(cells.ticks), floor)
+
+    @staticmethod
+    def _silence(weight: FloatArray, before: FloatArray, chances: list[FloatArray], at: int, stop: int,
+                 floor: int) -> FloatArray:
+        """Content and entropy of no note from step `at` (there above `floor`) to before `stop`, step by step."""
+        if stop <= at:
+            return np.zeros(2)
+        gone = before[:, at + 1:stop + 1] - before[:, at:at + 1]
+        if floor:
+            rest = np.array([np.log1p(-own[at, floor:]).sum() for own in chances])
+            gone = gone + (rest - gone[:, 0])[:, None]
+        logs = np.logaddexp.reduce(weight[:, None] + np.concatenate([np.zeros((len(weight), 1)), gone], axis=1), axis=0)
+        none = np.minimum(np.exp(np.diff(logs)), 1.0)
+        return np.array([logs[0] - logs[-1], entropy_of(np.stack([none, 1 - none], axis=1)).sum()])
+
+    def _length_information(self, score: Score, rows: _Rows, tick: npt.NDArray[np.int64], content: FloatArray,
+                            entropy: FloatArray) -> None:
+        """Add what the lengths of the notes of one track tell, in the order of their onsets."""
+        fall = 1 - 1 / (np.array(self.config.lengths) + 1)
+        weight = np.zeros(len(fall))
+        frame = score.without_notes()
+        by_pitch: dict[int, list[int]] = {}
+        for when, pitch in zip(tick.tolist(), rows.pitch.tolist(), strict=True):
+            by_pitch.setdefault(pitch, []).append(when)
+        for note, pitch, length, when in zip(rows.note.tolist(), rows.pitch.tolist(), rows.length.tolist(),
+                                             tick.tolist(), strict=True):
+            same = by_pitch[pitch]
+            gap = self._gap(frame, 0, when, pitch, same[bisect_right(same, when):][:1])
+            steps = np.arange(gap)
+            own = fall[:, None] ** steps * ((1 - fall) / (1 - fall ** gap))[:, None]
+            weight = weight - np.logaddexp.reduce(weight)
+            mixed = np.exp(weight) @ own
+            taken = min(max(length, 1), gap) - 1
+            content[note], entropy[note] = -log(mixed[taken]), float(entropy_of(mixed))
+            weight = weight + np.log(own[:, taken])
 
     # --- notes in free cells ---------------------------------------------------------------------------------
 

@@ -21,9 +21,10 @@ from partimento.models.base import Model, Piece, Progress, Report
 from partimento.models.random import Random
 from partimento.request import Blanks, Region, Request, Result
 from partimento.sampling import generator
-from partimento.score import Meter, Score, Track
-from partimento.testing.music import rows_of, small_corpus, song
-from partimento.testing.suite import SEEDS, Subject, expect, has_likelihood, law, learns
+from partimento.score import Key, Meter, Score, Track
+from partimento.testing.music import inputs, rows_of, small_corpus, song
+from partimento.testing.suite import SEEDS, Subject, expect, has_likelihood, law, learns, tells
+from partimento.tokens.grid import snap
 
 
 @law()
@@ -283,11 +284,7 @@ def likelihood_follows_the_music(subject: Subject) -> None:
 @law(has_likelihood)
 def likelihood_sums_to_one(subject: Subject) -> None:
     """Over every content of a tiny closed frame, with something kept too, exp(log_prob) sums to 1."""
-    kind = subject.kind
-    fields = {f.name for f in dataclasses.fields(kind.Config)}
-    model = kind(**{**subject.settings, **({"grid": 1} if "grid" in fields else {})})
-    if kind.learns:
-        model.fit(small_corpus())
+    model = _coarse(subject)
     request = Request(ranges={"piano": "C4-C#4"})
     base = Score(end=960, ticks_per_quarter=480, meters=(Meter(0, 2, 4),), tracks=(Track("piano"),))
     blanks = Blanks.everything(base)
@@ -299,10 +296,82 @@ def likelihood_sums_to_one(subject: Subject) -> None:
     expect(abs(total - 1) < 1e-6, f"before a kept note all contents sum to {total:.6f}")
 
 
+@law(tells)
+def information_adds_up(subject: Subject) -> None:
+    """Bits a note by stage, with those of the ends, are the likelihood of any piece, with a key written or without."""
+    plain = song(31, bars=4)
+    off = plain.replace(onset=plain.onset + np.arange(len(plain)) % 3 * 7)
+    for score in (plain, plain.replace(keys=()), off, *inputs()):
+        found = subject.model.information(score)
+        assert found is not None
+        expect({"pitch"} <= found.content.keys() == found.entropy.keys(), f"the stages are {sorted(found.content)}")
+        wanted = -_nats(subject.model, score) / float(np.log(2))
+        expect(abs(found.bits - wanted) < 1e-5 * wanted, f"{found.bits:.4f} bits of the notes are not {wanted:.4f}")
+        lost = np.isnan(found.total[0])
+        expect(int((~lost).sum()) == len(snap(score)), f"{(~lost).sum()} of {len(score)} notes have numbers")
+        for table in (found.content, found.entropy):
+            for stage, bits in table.items():
+                expect(len(bits) == len(score), f"{stage}: {len(bits)} numbers for {len(score)} notes")
+                expect(bool(((bits >= -1e-9) & (bits < np.inf))[~lost].all()), f"{stage}: {bits}")
+
+
+@law(tells)
+def entropy_is_the_information_expected(subject: Subject) -> None:
+    """Over every content of a tiny closed frame the content of each stage is in the mean its entropy."""
+    model = _coarse(subject)
+    request = Request(ranges={"piano": "C4-C#4"})
+    base = Score(end=960, ticks_per_quarter=480, meters=(Meter(0, 2, 4),), tracks=(Track("piano"),))
+    for frame in (base, base.replace(keys=(Key(0, 0, "major"),))):
+        gap: dict[str, float] = {}
+        for score in _contents(frame, 0, 960):
+            found = model.information(score, request)
+            assert found is not None
+            chance = float(np.exp(_nats(model, score, None, request)))
+            for stage in found.content:
+                ends = found.ends.get(stage, (0.0, 0.0))
+                told = found.content[stage].sum() + ends[0] - found.entropy[stage].sum() - ends[1]
+                gap[stage] = gap.get(stage, 0.0) + chance * float(told)
+        for stage, bits in gap.items():
+            expect(abs(bits) < 1e-6, f"{stage}: what notes tell differs from what was expected by {bits:.6f} bits")
+
+
+@law(lambda kind: kind.tables is not Model.tables)
+def tables_can_be_read(subject: Subject) -> None:
+    """Every row and column has a name, every number is finite, and what are said to be chances are; saved, the same."""
+    found = subject.model.tables()
+    expect(bool(found), "there is none")
+    expect(len({table.name for table in found}) == len(found), "two tables have one name")
+    for table in found:
+        expect(bool(table.name and table.about and table.rows and table.columns), f"{table.name!r}: a word is missing")
+        for names in (table.rows, table.columns):
+            expect(len(set(names)) == len(names) and all(names), f"{table.name}: names are missing, or twice: {names}")
+        values = np.array(table.values)
+        expect(values.shape == (len(table.rows), len(table.columns)), f"{table.name}: its shape is {values.shape}")
+        expect(len(table.seen) in (0, len(table.rows)), f"{table.name}: {len(table.seen)} rows were counted")
+        expect(bool(np.isfinite(values).all()), f"{table.name}: not all numbers are finite")
+        if table.kind != "number":
+            expect(bool(((values >= -1e-9) & (values <= 1 + 1e-9)).all()), f"{table.name}: some are no chances")
+        if table.kind == "distribution":
+            expect(bool(np.allclose(values.sum(axis=1), 1, atol=1e-6)), f"{table.name}: a row does not sum to 1")
+        expect(json.loads(json.dumps(table.as_dict())) == table.as_dict(), f"{table.name} is not JSON-ready")
+    if subject.kind.learns:
+        again = subject.fresh().restore(*subject.model.state()).tables()
+        same = all(a.as_dict() == b.as_dict() or np.allclose(a.values, b.values, atol=1e-5)
+                   for a, b in zip(found, again, strict=True))
+        expect(same, "what is saved shows other tables")
+
+
 def _nats(model: Model, score: Score, blanks: Blanks | None = None, request: Request | None = None) -> float:
     found = model.log_prob(score, blanks, request)
     assert found is not None
     return found.nats
+
+
+def _coarse(subject: Subject) -> Model:
+    """A model of the same settings on a grid of quarters, where it has one: all that can stand there can be listed."""
+    fields = {f.name for f in dataclasses.fields(subject.kind.Config)}
+    model = subject.kind(**{**subject.settings, **({"grid": 1} if "grid" in fields else {})})
+    return model.fit(small_corpus()) if subject.kind.learns else model
 
 
 def _contents(kept: Score, start: int, end: int) -> Iterator[Score]:

@@ -81,3 +81,8 @@ def learns(kind: type[Model]) -> bool:
 def has_likelihood(kind: type[Model]) -> bool:
     """Laws for families with a likelihood."""
     return kind.has_likelihood
+
+
+def tells(kind: type[Model]) -> bool:
+    """Laws for families that say what each note tells."""
+    return kind.information is not Model.information

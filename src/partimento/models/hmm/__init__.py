@@ -22,9 +22,22 @@ import numpy as np
 from partimento import habits
 from partimento.counting.hidden import Chain
 from partimento.errors import ModelError
-from partimento.models.base import Arrays, Copying, LogProb, Model, Piece, Progress, Reason, Report, Rng
+from partimento.models.base import (
+    Arrays,
+    Copying,
+    Information,
+    LogProb,
+    Model,
+    Piece,
+    Progress,
+    Reason,
+    Report,
+    Rng,
+    Table,
+)
 from partimento.models.hmm.details import Details
 from partimento.models.hmm.harmony import Counts
+from partimento.models.hmm.information import hmm_information
 from partimento.models.hmm.learn import Gathered
 from partimento.models.hmm.page import ROLE_NAMES
 from partimento.models.hmm.pianos import hands_joined, two_hands
@@ -183,14 +196,13 @@ class Hmm(Model):
 
     # --- reading ---------------------------------------------------------------------------------------------
 
-    def tables(self) -> dict[str, Any]:
-        """What was learnt as tables with names, JSON-ready.
+    def tables(self) -> Sequence[Table]:
+        """The chains of chords and of rhythm patterns, and what their states say; none before the fit."""
+        return tables_shown(self._learnt) if self._learnt is not None else ()
 
-        ``harmony``: the chords by mode (in C major and A minor) with where each goes from strong and weak beats;
-        ``classes``: what sounds in a chord of each quality; ``rhythm``: the patterns of each role, how often each
-        begins and where it goes; ``pitch``: the weights of chord tones.
-        """
-        return tables_shown(self._ready())
+    def information(self, score: Score, request: Request | None = None) -> Information:
+        """What every note tells: when, how many at once, which pitch, how long; see the contract."""
+        return hmm_information(HarmonySheet(self._ready(), score, Blanks.everything(score), request, weigh=True))
 
     # --- saving ----------------------------------------------------------------------------------------------
 

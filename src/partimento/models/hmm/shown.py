@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any, Literal
 
 import numpy as np
 
 from partimento import theory
 from partimento.counting.hidden import posterior
 from partimento.features import heard_key
-from partimento.models.base import Reason
+from partimento.models.base import Reason, Table
 from partimento.models.hmm.harmony import QUALITIES, SECTIONS, STATES, chord_name
 from partimento.models.hmm.page import DRUMS, ROLE_NAMES, Floats
 from partimento.models.hmm.pitch import FIRST_ROW, NAMES, RELATIONS, Seen, pitch_chances
-from partimento.models.hmm.rhythm import pattern_name
+from partimento.models.hmm.rhythm import Patterns, pattern_name
 from partimento.models.hmm.sheet import HarmonySheet, HmmTables
 from partimento.models.hmm.write import Pitched
 
-SHOWN = 6                  # of where a state goes, so many at most, the likeliest first
-COMMON = 0.002             # a chord with a smaller share of all moves is not shown
+COMMON = 0.004             # a chord with a smaller share of all moves is not shown by itself
+MOST_STATES = 16           # chords of a mode that are shown at most
 _CLASSES = ("1", "b2", "2", "b3", "3", "4", "b5", "5", "#5", "6", "b7", "7")
 _WORDS = {"centre": "near the line's centre", "run": "after the same note,", "step": "after", "turn": "after",
           "chord neighbour": "beside", "lowest": "against the lowest sounding",
@@ -29,15 +31,24 @@ _PLAIN = {"register": "where this part plays", "instrument": "where this instrum
           "drum": "at this place in the bar"}
 
 
-def tables_shown(learnt: HmmTables) -> dict[str, Any]:
-    """The chains and emissions with names, JSON-ready."""
-    return {"harmony": {mode: _harmony(learnt, i) for i, mode in enumerate(("major", "minor"))},
-            "classes": {name or "major": dict(zip(_CLASSES, _rounded(_class_shares(learnt)[q]), strict=True))
-                        for q, (name, _) in enumerate(QUALITIES)},
-            "rhythm": {ROLE_NAMES[role]: _rhythm(learnt, role) for role in sorted(learnt.patterns)},
-            "pitch": {ROLE_NAMES[role]: {name or "major": dict(zip(_CLASSES, _rounded(
-                learnt.weights.chord[role * 4, q]), strict=True)) for q, (name, _) in enumerate(QUALITIES)}
-                for role in sorted(learnt.patterns) if role != DRUMS}}
+def tables_shown(learnt: HmmTables) -> list[Table]:
+    """The chains, P(state | state before), and what the states say, P(seen | state), with names.
+
+    Of harmony: the chords of each mode in C major and A minor (what is rare is one column), what sounds in a chord of
+    each quality; of each role: its rhythm patterns, and the weights of chord tones.
+    """
+    found = [table for mode in (0, 1) for table in _harmony(learnt, mode)]
+    found.append(_table("classes", "the share of the time that each degree over the root sounds in a chord of each "
+                        "quality", [name or "major" for name, _ in QUALITIES], _CLASSES, _class_shares(learnt), "chord",
+                        "degree"))
+    for role, own in sorted(learnt.patterns.items()):
+        found += _rhythm(own, ROLE_NAMES[role], learnt.grid)
+        if role != DRUMS:
+            found.append(_table(f"chord tones of the {ROLE_NAMES[role]}",
+                                "what being each degree of the chord adds to the log-weight of a pitch on the first of "
+                                "a bar", [name or "major" for name, _ in QUALITIES], _CLASSES,
+                                learnt.weights.chord[role * 4], "chord", "degree", "number"))
+    return found
 
 
 def _class_shares(learnt: HmmTables) -> Floats:
@@ -45,37 +56,48 @@ def _class_shares(learnt: HmmTables) -> Floats:
     return np.asarray(classes / classes.sum(axis=1, keepdims=True))
 
 
-def _harmony(learnt: HmmTables, mode: int) -> dict[str, Any]:
+def _harmony(learnt: HmmTables, mode: int) -> list[Table]:
     """The chords of a mode: where they go at the first of a bar inside a phrase, elsewhere in it, and at the end."""
     counts = learnt.harmony.moves.reshape(2, SECTIONS, 3, STATES, STATES)[mode]
     share = counts.sum(axis=(0, 1, 2)) / max(counts.sum(), 1)
-    known = [s for s in np.argsort(-share, kind="stable").tolist() if share[s] >= COMMON] or [mode]
+    known = sorted([s for s in np.argsort(-share, kind="stable").tolist() if share[s] >= COMMON][:MOST_STATES])
+    if not known:
+        return []
     tonic, name = (9, "minor") if mode else (0, "major")
     moves = learnt.chain.moves.reshape(2, SECTIONS, 3, STATES, STATES)[mode]
-    kinds = {"on the first of a bar": moves[2, 0], "inside a bar": moves[2, 2], "into the last bar": moves[6, 0]}
-    named = {s: chord_name(s, tonic, name) for s in range(STATES)}
-    return {"states": [named[s] for s in known], "share": _rounded(share[known]),
-            "start": _likeliest(learnt.chain.start[mode], named),
-            "moves": {kind: {named[s]: _likeliest(table[s], named) for s in known} for kind, table in kinds.items()}}
+    names = [chord_name(s, tonic, name) for s in known]
+    out = []
+    for kind, where, section, place in (
+            ("on the first of a bar", " in the second bar of four", 2, 0),
+            ("inside a bar", " in the second bar of four", 2, 2), ("into the last bar", "", 6, 0)):
+        table = moves[section, place][known]
+        table = np.concatenate([table[:, known], 1 - table[:, known].sum(axis=1, keepdims=True)], axis=1)
+        seen = counts[section, place][known].sum(axis=1)
+        out.append(_table(f"chords in {name}, {kind}",
+                          f"the chance of each chord at a beat{where} after each at the beat before, written in "
+                          f"{('C major', 'A minor')[mode]}; what was seldom met leans on wider tables", names,
+                          [*names, "others"], table, "after", "comes", seen=seen))
+    return out
 
 
-def _rhythm(learnt: HmmTables, role: int) -> dict[str, Any]:
-    own = learnt.patterns[role]
-    named = {s: f"{s}: {pattern_name(own, s, learnt.grid)}" for s in range(len(own.full))}
-    return {"states": list(named.values()), "held": _rounded(own.full[:, 0]),
-            "onsets": [_rounded(row[:learnt.grid, 0]) for row in own.strikes],
-            "start": _likeliest(own.chain.start, named),
-            "moves": {"on the first of a bar": {named[s]: _likeliest(own.chain.moves[0, s], named) for s in named},
-                      "inside a bar": {named[s]: _likeliest(own.chain.moves[1, s], named) for s in named}}}
+def _rhythm(own: Patterns, role: str, grid: int) -> list[Table]:
+    named = [f"{s}: {pattern_name(own, s, grid)}" for s in range(len(own.full))]
+    numbers = [str(s) for s in range(len(named))]
+    places = [str(Fraction(i, grid)) for i in range(grid)]
+    says = np.concatenate([own.strikes[:, :grid, 0], own.full[:, :1]], axis=1)
+    return [_table(f"patterns of the {role}",
+                   "the chance that a note begins at each place in a beat (in quarters) in each state, where nothing "
+                   "is known of the beats before; and that a note lasts to the next one", named, [*places, "held"],
+                   says, "state", "place", "chance"),
+            *(_table(f"patterns of the {role}, {kind}", "the chance of each pattern in a beat after each in the beat "
+                     "before", named, numbers, own.chain.moves[entry], "after", "comes")
+              for entry, kind in enumerate(("on the first of a bar", "inside a bar")))]
 
 
-def _likeliest(row: Floats, named: dict[int, str]) -> dict[str, float]:
-    order = np.argsort(-row, kind="stable")[:SHOWN].tolist()
-    return {named[s]: round(float(row[s]), 4) for s in order}
-
-
-def _rounded(values: Floats) -> list[float]:
-    return [round(float(value), 4) for value in values]
+def _table(name: str, about: str, rows: Sequence[str], columns: Sequence[str], values: Floats, down: str, across: str,
+           kind: Literal["distribution", "chance", "number"] = "distribution", seen: Floats | None = None) -> Table:
+    return Table(name, about, tuple(rows), tuple(columns), tuple(tuple(row) for row in values.tolist()), kind, down,
+                 across, () if seen is None else tuple(round(n) for n in seen.tolist()))
 
 
 # --- why a note is there ---------------------------------------------------------------------------------------------

@@ -35,12 +35,26 @@ from partimento.counting.blend import FOLDS, Blend
 from partimento.counting.mixture import Mixture, View
 from partimento.errors import ModelError, nearest
 from partimento.features import heard_key, written_key_fits
-from partimento.models.base import Arrays, Copying, Forgotten, LogProb, Model, Piece, Progress, Reason, Report, Rng
+from partimento.models.base import (
+    Arrays,
+    Copying,
+    Forgotten,
+    Information,
+    LogProb,
+    Model,
+    Piece,
+    Progress,
+    Reason,
+    Report,
+    Rng,
+    Table,
+)
 from partimento.models.markov import forget, views
 from partimento.models.markov.explain import reason
 from partimento.models.markov.groove import grooved
 from partimento.models.markov.hands import hands_apart, hands_together, is_piano
 from partimento.models.markov.harmony import Harmony, bar_chords, count_chords
+from partimento.models.markov.information import markov_information
 from partimento.models.markov.joint import CANDIDATES
 from partimento.models.markov.learn import STAGES, Rows, add_part, parts_of
 from partimento.models.markov.part import LONG, SIZES
@@ -60,6 +74,7 @@ from partimento.models.markov.sheet import (
     snapped,
     with_passing_voices,
 )
+from partimento.models.markov.shown import MOVES, Moves, markov_tables, untold
 from partimento.models.markov.taste import is_sharpened, tones_at_home
 from partimento.models.markov.write import Page
 from partimento.request import Blanks, Request
@@ -136,6 +151,7 @@ class Markov(Model):
         self._stages: dict[str, Mixture] = {}
         self._tables: dict[str, Any] = {}
         self._told: forget.Told | None = None       # of an older checkpoint not known
+        self._moves: Moves | None = None            # nor are these
         self.effective: list[float] = []           # sample sizes of the lines that the last fill bound
 
     @property
@@ -172,7 +188,7 @@ class Markov(Model):
         stages = self._mixtures()
         rows = {stage: Rows(mixture) for stage, mixture in stages.items()}
         tables: dict[str, Counter[Any]] = {name: Counter() for name in FACTS}
-        told = forget.Notebook()
+        told, moves = forget.Notebook(), Moves.none()
         total = len(pieces) if isinstance(pieces, Sized) else 0
         used, stopped = 0, False
         until = None if budget is None else time.monotonic() + budget / 2
@@ -183,7 +199,7 @@ class Markov(Model):
                 stopped = True
                 break
             if len(piece.score):
-                facts = self._add(rows, piece.score, used)
+                facts = self._add(rows, piece.score, used, moves)
                 for name in FACTS:
                     tables[name].update(facts[name])
                 told.add(piece.score, facts)
@@ -195,7 +211,7 @@ class Markov(Model):
             rows[stage].count(order)
             if report is not None and not stopped:
                 report(Progress(f"counting {stage}", i + 1, len(STAGES)))
-        self._stages, self._told = stages, told.told()
+        self._stages, self._told, self._moves = stages, told.told(), moves
         self._tables = self._plain(tables, sorted(rows["rhythm"].parts))
         return self
 
@@ -209,7 +225,7 @@ class Markov(Model):
             raise ModelError("a model must be fitted before it forgets")
         rows = {stage: Rows(mixture) for stage, mixture in self._stages.items()}
         tables = forget.counters(self._tables, FACTS)
-        left, unsure = self._told, []
+        left, moves, unsure = self._told, Moves.none(), []
         for piece in pieces:
             times = 1
             if left is not None:
@@ -217,7 +233,7 @@ class Markov(Model):
             if not times or not len(piece.score):
                 raise ModelError(f"only music that was learnt can be forgotten; {piece.id} was not learnt as it is now")
             for _ in range(times):
-                facts = self._add(rows, piece.score, 0)
+                facts = self._add(rows, piece.score, 0, moves)
                 tables = {name: forget.without(tables[name], facts[name]) for name in FACTS}
         made, doubts = type(self)(self.config), 0
         for stage, own in rows.items():
@@ -230,7 +246,7 @@ class Markov(Model):
             unsure.append("which of equally frequent meters, tempos, keys, bands, roles and chords stands first")
         else:
             tables |= left.tables()
-        made._told = left
+        made._told, made._moves = left, self._moves.less(moves) if self._moves is not None else None
         made._tables = made._plain(tables, forget.codes_of(made._stages["rhythm"]))
         if doubts:
             counts = sum(len(level.times) for mixture in made._stages.values() for level in mixture.levels)
@@ -251,8 +267,8 @@ class Markov(Model):
             out.append(f"how rare a context must be to be dropped, in {raised} views that had too many")
         return tuple(out)
 
-    def _add(self, rows: dict[str, Rows], score: Score, number: int) -> dict[str, Counter[Any]]:
-        """Add the rows of a piece, and give the counts of its facts."""
+    def _add(self, rows: dict[str, Rows], score: Score, number: int, moves: Moves) -> dict[str, Counter[Any]]:
+        """Add the rows and the moves of a piece, and give the counts of its facts."""
         tables: dict[str, Counter[Any]] = {name: Counter() for name in FACTS}
         low = -((self.config.transpositions - 1) // 2)
         transpositions = range(low, low + self.config.transpositions)
@@ -273,10 +289,12 @@ class Markov(Model):
         roles = heard or roles_named(tracks)
         default = None if written_key_fits(score) else heard_key(score) or (0, 0)
         keys = keys_over(frame, default if self.config.normalise else (0, 0))
-        tonic, _, chords = bar_chords(score)
+        tonic, minor, chords = bar_chords(score)
         chord = chords_heard(frame, chords, tonic, keys[0])
         for part in parts_of(frame, notes, roles, keys, chord, self.config.given):
             add_part(rows, part, notes.where(notes.track == part.track), number, transpositions)
+        moves.add(notes, roles, keys, self.config.grid)
+        moves.add_chords(minor, chords)
         for role, track in zip(roles, range(len(tracks)), strict=True):
             tables["span"].update((role, pitch) for pitch in notes.pitch[notes.track == track].tolist())
         if all(track.is_drum for track in tracks):
@@ -356,6 +374,24 @@ class Markov(Model):
         key = self._key(page) or heard_key(score) if self.config.normalise else (0, 0)
         return reason(page, self._stages, self._codes(), key, note)
 
+    def information(self, score: Score, request: Request | None = None) -> Information:
+        """What every note tells: when, how many at once, which pitch, how long; see the contract."""
+        why_not = self.can(score, Blanks(), Request())
+        if why_not is not None:
+            raise ModelError(why_not)
+        page = Page(self.config.grid, score, Blanks.everything(score), request, self._usual_roles(), weigh=True)
+        key = self._key(page)
+        given = key is not None or bool(page.frame.score.keys)
+        return markov_information(page, self._stages, self._codes(), [(key, 1.0)] if given else self._key_weights())
+
+    def tables(self) -> Sequence[Table]:
+        """Chord after chord in both modes; of each role degree after degree, and the time to the next note."""
+        return markov_tables(self._tables, self._moves, self.config.normalise) if self.fitted else ()
+
+    def untabled(self) -> str:
+        """What an older checkpoint has not kept."""
+        return untold(self._moves) if self.fitted else super().untabled()
+
     def _key(self, page: Page) -> tuple[int, int] | None:
         """The key the kept notes speak of; None where one is written, or where there are too few notes to tell."""
         if not self.config.normalise:
@@ -419,6 +455,7 @@ class Markov(Model):
         """The counts as small arrays, and the tables of facts."""
         arrays = {f"{stage}.{name}": array for stage, mixture in self._stages.items()
                   for name, array in mixture.state().items()}
+        arrays |= {} if self._moves is None else self._moves.state()
         if self._told is None:
             return {"tables": self._tables}, arrays
         values, more = self._told.state()
@@ -432,6 +469,7 @@ class Markov(Model):
                              if name.startswith(f"{stage}.")})
         self._stages, self._tables = stages, dict(values["tables"])
         self._told = forget.Told.restored(values["told"], arrays) if "told" in values else None
+        self._moves = Moves.restored(arrays) if MOVES[0] in arrays else None
         return self
 
 

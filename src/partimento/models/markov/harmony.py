@@ -93,7 +93,7 @@ class Harmony:
             evidence[0] = np.arange(len(known)) == known.index(home)
         line = _line(_chances(rows, known), evidence, rng)
         fifths = theory.fifths(tonic, "minor" if minor else "major")
-        return " ".join(_symbol(known[chord], tonic, fifths) for chord in line)
+        return " ".join(chord_in_key(known[chord], tonic, fifths) for chord in line)
 
     def heard(self, kept: Score, rng: np.random.Generator) -> tuple[int, list[int]] | None:
         """The tonic that is heard and a chord for each bar, as in `bar_chords`, drawn given what sounds there.
@@ -151,7 +151,12 @@ def _line(chances: FloatArray, evidence: FloatArray, rng: np.random.Generator) -
     return line
 
 
-def _symbol(chord: int, tonic: int, fifths: int) -> str:
+def chord_in_key(chord: int, tonic: int, fifths: int) -> str:
+    """The symbol of a chord (4 × degree + quality) in the key of a tonic (0–11), spelled in a key signature.
+
+    >>> chord_in_key(29, 0, 0), chord_in_key(28, 9, 0)
+    ('Gm', 'E')
+    """
     degree, quality = divmod(chord, len(QUALITIES))
     name = theory.pitch_name(60 + (tonic + degree) % 12, fifths).rstrip("0123456789")
     return name.replace("♯", "#").replace("♭", "b") + QUALITIES[quality][0]

@@ -64,15 +64,24 @@ class Joint(Line):
 
     def _taken(self, symbols: Sequence[int]) -> Floats:
         """float64[n]: the log-probability of each symbol of the beginning of a line, whatever is pinned."""
-        begin, n = len(self.past), len(symbols)
-        if begin + n <= SHORT:
+        n = len(symbols)
+        if len(self.past) + n <= SHORT:
             return self._taken_one_by_one(symbols)
+        return np.asarray(self._logs(symbols)[np.arange(n), symbols])
+
+    def chances(self, symbols: Sequence[int]) -> Floats:
+        """float64[n, size]: the chances of the legal symbols where each of these stands, whatever is pinned."""
+        return np.exp(self._logs(symbols))
+
+    def _logs(self, symbols: Sequence[int]) -> Floats:
+        """Their logarithms."""
+        begin, n = len(self.past), len(symbols)
         full, history, columns = self._columns(symbols)
         groups = np.append(np.zeros(begin, np.int64), self.outside["part"][:n])
         logs = self.blend.line(columns, history, full, groups, self.bare)[begin:]
         if self.legal is not None:
             logs = np.where(self.legal[:n], logs, -np.inf)
-        return np.asarray(logs[np.arange(n), symbols] - np.logaddexp.reduce(logs, axis=1))
+        return np.asarray(logs - np.logaddexp.reduce(logs, axis=1)[:, None])
 
     def _taken_one_by_one(self, symbols: Sequence[int]) -> Floats:
         """The same, a symbol at a time: quicker for short lines."""

@@ -78,17 +78,8 @@ class Line:
 
     def log_prob(self, symbols: Sequence[int]) -> float:
         """Log-probability in nats of the whole line, given the conditions; −inf where it breaks one."""
-        places, history = self._walk(symbols)
-        outside = {n: c[places] for n, c in self.outside.items()}
-        if not self.plain:
-            echo, match = echoes(np.array([*self.past, *symbols], np.int64))
-            outside |= {"echo": echo[len(self.past):], "match": match[len(self.past):]}
-        values = self.mixture.values(outside, history)
-        values = self.mixture.nearer(values) if self.plain else values
-        chances = self.mixture.mixed(values, history, self.groups[places], self.kind)
-        if self.legal is not None:
-            chances = chances * self.legal[places]
-            chances /= chances.sum(axis=1, keepdims=True)
+        places, _ = self._walk(symbols)
+        chances = self.chances(symbols)
         if self.allowed is not None:
             chances = chances * self.allowed[places]
         picked = chances[np.arange(len(symbols)), np.asarray(symbols, np.intp)]
@@ -99,6 +90,21 @@ class Line:
         with np.errstate(divide="ignore"):
             total = float(np.log(picked).sum())
         return total - self.log_chance()
+
+    def chances(self, symbols: Sequence[int]) -> Floats:
+        """float64[n, size]: the chances of the legal symbols where each of these stands, after those before it."""
+        places, history = self._walk(symbols)
+        outside = {n: c[places] for n, c in self.outside.items()}
+        if not self.plain:
+            echo, match = echoes(np.array([*self.past, *symbols], np.int64))
+            outside |= {"echo": echo[len(self.past):], "match": match[len(self.past):]}
+        values = self.mixture.values(outside, history)
+        values = self.mixture.nearer(values) if self.plain else values
+        chances = self.mixture.mixed(values, history, self.groups[places], self.kind)
+        if self.legal is None:
+            return chances
+        chances = chances * self.legal[places]
+        return np.asarray(chances / chances.sum(axis=1, keepdims=True))
 
     def log_chance(self) -> float:
         """Log-probability that a line drawn without the conditions would meet them all; −inf where none can."""

@@ -19,8 +19,20 @@ from partimento.errors import ModelError, nearest
 from partimento.events.blank import BlankPage
 from partimento.events.pens import DrawingPen, WeighingPen
 from partimento.events.walk import New, Walk
-from partimento.models.base import Arrays, Copying, LogProb, Model, Piece, Reason, Report, Rng, need_torch
+from partimento.models.base import (
+    Arrays,
+    Copying,
+    Information,
+    LogProb,
+    Model,
+    Piece,
+    Reason,
+    Report,
+    Rng,
+    need_torch,
+)
 from partimento.models.rnn.explain import Explaining
+from partimento.models.rnn.information import rnn_information
 from partimento.network import Player, Shape
 from partimento.request import Blanks, Request
 from partimento.score import Score
@@ -201,6 +213,14 @@ class Rnn(Model):
             if pen.reason is not None:
                 break
         return pen.reason
+
+    def information(self, score: Score, request: Request | None = None) -> Information:
+        """What every note tells: when and in which track, which pitch, how long; see the contract."""
+        return rnn_information(self.player, self._page(score, Blanks.everything(score), request))
+
+    def untabled(self) -> str:
+        """That there are no tables."""
+        return "the rnn family has no tables to show: what it learnt are the weights of a network"
 
     def suggest(self, request: Request, rng: Rng) -> Request:
         """The request with bars, meter, tempo, key and tracks filled in as the pieces learnt from have them."""

@@ -15,9 +15,10 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from partimento.errors import ModelError
-from partimento.models.base import Model, Reason, Rng
+from partimento.models.base import Model, Reason, Rng, Table
 from partimento.models.rules.explain import reason_for
 from partimento.models.rules.form import parse_form
+from partimento.models.rules.shown import rules_shown
 from partimento.models.rules.styles import style_for, style_named, suggested_request
 from partimento.models.rules.writing import PieceWriter
 from partimento.request import Blanks, Request
@@ -74,6 +75,10 @@ class Rules(Model):
             rows = PieceWriter(around, blanks, request, style, self.config.form, rng).write()
             out.append(around.with_rows(rows))
         return out
+
+    def tables(self) -> Sequence[Table]:
+        """The tables that hold numbers: harmony, styles, part-writing."""
+        return rules_shown()
 
     def explain(self, score: Score, note: int) -> Reason | None:
         """Why a note is there, by the analysis of the same tables; see the contract."""
