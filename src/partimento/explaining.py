@@ -8,11 +8,15 @@ import numpy as np
 
 from partimento import provenance, theory
 from partimento.errors import PartimentoError, RequestError
+from partimento.features import heard_key, shift_of
 from partimento.formats import DEFAULT_MAX_NOTES
 from partimento.frame import span_meant, tracks_meant
 from partimento.models.base import FAMILIES, Model, Progress, Reason, Report, family
+from partimento.notation.names import name_of
 from partimento.score import Score
 from partimento.verbs import Music, choose_model, load
+
+UNLIKELY = 0.005        # what has a smaller chance is not named in words
 
 
 class Explained(NamedTuple):
@@ -38,9 +42,12 @@ class Explained(NamedTuple):
         place, why = f"bar {self.bar}, beat {self.beat:.3g}, {self.track}", self.reason
         if why is None:
             return f"{place}: {self.pitch}: no reason is known for this note"
-        likely = ", ".join(f"{name} {chance:.2f}" for name, chance in why.alternatives)
-        more = "; ".join(filter(None, [why.seen, f"also likely: {likely}" if likely else ""]))
-        return f"{place}: {why.text}" + (f"\n    {more}" if more else "")
+        told = [*([why.seen] if why.seen else []), f"chance {_percent(why.probability)}"]
+        for word, likelier in (("likelier", True), ("else", False)):
+            others = [f"{name} {_percent(chance)}" for name, chance in why.alternatives
+                      if (chance > why.probability) == likelier and chance >= UNLIKELY]
+            told += [f"{word}: {', '.join(others)}"] if others else []
+        return f"{place}: {why.text}\n    " + "; ".join(told)
 
 
 def explain(music: Music, *, bars: str, tracks: str | tuple[str, ...] = (), model: Model | str = "",
@@ -57,6 +64,8 @@ def explain(music: Music, *, bars: str, tracks: str | tuple[str, ...] = (), mode
     'E4'
     """
     score = load(music, input_meter, input_downbeat, max_notes)
+    if not (len(score) and score.end):
+        raise RequestError("there must be a note to explain; this piece has none that last")
     start, end = span_meant(bars, score)
     names = [name for name in (tracks.split(",") if isinstance(tracks, str) else tracks) if name.strip()]
     wanted = np.isin(score.track, tracks_meant(score, names)) & (score.onset >= start) & (score.onset < end)
@@ -81,11 +90,25 @@ def _placed(score: Score, note: int, reason: Reason | None) -> Explained:
     track = score.tracks[int(score.track[note])]
     bar = score.bar_number(tick)
     beat = 4 * score.ticks_per_quarter / score.meter_at(tick).denominator
-    fifths = [key.fifths for key in score.keys if key.tick <= tick][-1:] or [0]
-    name = theory.DRUM_NAMES.get(pitch, str(pitch)) if track.is_drum else theory.pitch_name(pitch, fifths[0])
+    name = theory.DRUM_NAMES.get(pitch, f"key {pitch}") if track.is_drum else _spelt(score, note, tick, pitch)
     return Explained(note, bar, 1 + (tick - score.bar_span(bar)[0]) / beat,
                      track.name or f"track {int(score.track[note]) + 1}", name,
                      int(score.duration[note]) / score.ticks_per_quarter, reason)
+
+
+def _spelt(score: Score, note: int, tick: int, pitch: int) -> str:
+    """The name of a pitch as the page spells it, else as the key of its place does."""
+    if score.spelling is not None and score.spelling[note] >= 0:
+        step, alter, octave = name_of(pitch, int(score.spelling[note]))
+        return f"{step}{'#' * alter}{'b' * -alter}{octave}"
+    written = [(key.fifths, key.mode) for key in score.keys if key.tick <= tick][-1:]
+    shift, minor = heard_key(score) or (0, 0)
+    fifths, mode = written[0] if written else (shift_of(shift), ("major", "minor")[minor])
+    return theory.note_name(pitch, fifths, mode)
+
+
+def _percent(chance: float) -> str:
+    return f"{100 * chance:.0f} %" if chance >= UNLIKELY else "under 1 %"
 
 
 def _reason(model: Model, score: Score, note: int) -> Reason | None:

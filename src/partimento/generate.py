@@ -26,7 +26,7 @@ from partimento.request import (
     platform_string,
     unpack_score,
 )
-from partimento.sampling import generator, track_ranges
+from partimento.sampling import check_ranges, generator, lacking, track_ranges
 from partimento.score import BoolArray, Score, Text, Track
 
 TRIES_WITH_TARGETS = 24
@@ -144,6 +144,8 @@ def _resolve(request: Request, model: Model, source: Score | None) -> Request:
     if request.verb != "compose":
         suggested = request.replace(tracks=suggested.tracks if request.verb == "harmonize" else request.tracks,
                                     temperature=suggested.temperature, top_p=suggested.top_p)
+    if any(lacking(suggested, span) for span in request.ranges.values()):     # what was not asked gives way
+        suggested = suggested.replace(key=request.key, chords=request.chords)
     defaults: dict[str, object] = {"temperature": 1.0, "top_p": 1.0, **_DEFAULTS.get(request.verb, {})}
     if request.verb == "accompany" and source is not None:
         defaults["tracks"] = accompaniment(source)
@@ -233,6 +235,7 @@ def _canvas(request: Request, model: Model, source: Score | None) -> tuple[Canva
     for name in request.ranges:
         if name not in names:
             raise RequestError(nearest(name, names, "track"))
+    check_ranges(made.around, made.blanks.tracks(), request)
     targets = _targets(request, made.around)
     why_not = model.can(made.around, made.blanks, request)
     if why_not is not None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
 from partimento import theory
+from partimento.errors import RequestError
 from partimento.request import Request, parse_range
 from partimento.score import BoolArray, Score
 
@@ -108,3 +111,34 @@ def track_ranges(around: Score, request: Request) -> list[tuple[int, int]]:
         else:
             out.append(theory.instrument_range(track.program, track.is_drum))
     return out
+
+
+def lacking(request: Request, span: str) -> str:
+    """The key, or a chord, of a request of which a range (``G3-E6``) holds no note; empty where it holds one of each.
+
+    >>> lacking(Request(key="F# major", chords="F# B"), "C4-C4"), lacking(Request(key="C"), "C4-C4")
+    ('F# major', '')
+    """
+    low, high = parse_range(span)
+    inside = {pitch % 12 for pitch in range(low, high + 1)}
+    if request.key:
+        key = theory.parse_key(request.key)
+        if not inside & theory.scale(key.tonic, key.mode):
+            return request.key
+    for symbol in (request.chords or "").replace("|", " ").replace(",", " ").split():
+        tones = theory.parse_chord(symbol).tones
+        if tones and not inside & tones:
+            return symbol
+    return ""
+
+
+def check_ranges(around: Score, tracks: Sequence[int], request: Request) -> None:
+    """RequestError where the range asked of a pitched track that is written holds no note of the key, or of a chord."""
+    for track in (around.tracks[i] for i in tracks):
+        span = request.ranges.get(track.name)
+        if span is None or track.is_drum:
+            continue
+        what = lacking(request, span)
+        if what:
+            raise RequestError(f"the range of {track.name} must hold a note of {what}; got {span}: widen it, or let go "
+                               "of the key or the chords")

@@ -37,6 +37,23 @@ def pitch_name(pitch: int, fifths: int = 0) -> str:
     return f"{(FLAT_NAMES if fifths < 0 else SHARP_NAMES)[pitch % 12]}{pitch // 12 - 1}"
 
 
+def note_name(pitch: int, fifths: int = 0, mode: str = "major") -> str:
+    """Return the name of a MIDI pitch 0–127 as it is spelt in a key: five fifths flatter to six sharper than its tonic.
+
+    `fifths` is the key signature. So the leading tone is the raised seventh, of minor keys too; no name has two flats.
+
+    >>> note_name(61, -1, "minor"), note_name(61, -5), note_name(65, 3, "minor"), note_name(71, -6)
+    ('C#4', 'Db4', 'E#4', 'Cb5')
+    """
+    if not 0 <= pitch <= 127:
+        raise RequestError(f"a pitch must be a whole number from 0 to 127; got {pitch}")
+    tonic = fifths + (3 if mode == "minor" else 0)
+    place = tonic - 5 + (pitch * 7 - tonic + 5) % 12        # on the line of fifths, C at 0
+    place += 12 * (place < -8)
+    alter = (place + 1) // 7
+    return f"{'FCGDAEB'[(place + 1) % 7]}{'#' * alter}{'b' * -alter}{(pitch - alter) // 12 - 1}"
+
+
 def parse_pitch(text: str) -> int:
     """Return the MIDI pitch 0–127 of a name such as ``F#3`` or ``Bb4``; a bare number is taken as it is.
 

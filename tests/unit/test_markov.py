@@ -388,6 +388,18 @@ def test_a_sharpened_draw_writes_what_a_page_can_show(ragged, seed):
     assert (last <= 960).all()
 
 
+def test_what_a_sharpened_draw_writes_between_kept_notes_can_be_shown_too(ragged):
+    kept = Score.from_rows([(at, 40, 60, 80, 0) for at in (0, 40, 2000, 4120, 7 * 1920)], end=8 * 1920,
+                           tracks=(Track("flute", 73),))
+    blanks = Blanks((Region(0, 80, 2000), Region(0, 2400, 7 * 1920)))
+    blanks = Blanks(blanks.regions, tuple(np.flatnonzero(blanks.inside(kept)).tolist()))
+    for new in ragged.fill(kept, blanks, Request(top_p=0.95), [generator(seed) for seed in range(3)]):
+        assert len(new) > 8
+        assert not set((new.onset % 480).tolist()) & {40, 80, 200, 280, 400, 440}
+    wild = ragged.fill(kept, blanks, Request(), [generator(1)])[0]
+    assert set((wild.onset % 480).tolist()) & {40, 80, 200, 280, 400, 440}
+
+
 def test_the_model_itself_is_drawn_as_it_was_counted(ragged):
     frame = Score(end=8 * 1920, tracks=(Track("flute", 73),))
     plain, = ragged.fill(frame, Blanks.everything(frame), Request(top_p=1.0, temperature=1.0), [generator(1)])

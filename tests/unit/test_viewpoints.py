@@ -14,7 +14,7 @@ from partimento.counting.memory import echoes
 from partimento.counting.mixture import View
 from partimento.counting.shortterm import ShortTerm
 from partimento.models.base import Piece
-from partimento.models.markov import Markov, joint
+from partimento.models.markov import Markov, joint, taste
 from partimento.models.markov.joint import Joint
 from partimento.models.markov.pens import Weighing
 from partimento.models.markov.sheet import Frame
@@ -263,6 +263,39 @@ def test_lines_that_meet_pins_come_as_often_as_enumeration_says(monkeypatch: pyt
     assert alone > far
 
 
+def test_lines_drawn_anew_on_the_way_come_as_often_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, pins = tiny(), {1: 2, 2: 2}
+    model.weights = model.weights[:, :, ::-1].copy()
+    monkeypatch.setattr(joint, "WORN", 1.0)
+    drawn = []
+    evenly = joint._evenly
+    monkeypatch.setattr(joint, "_evenly", lambda weight, uniform: drawn.append(evenly(weight, uniform)) or drawn[-1])
+    far, sizes = distance(model, pins, 400)
+    assert len(drawn) >= 400
+    assert any(len(set(chosen)) < joint.CANDIDATES for chosen in drawn), "some go on twice"
+    assert far < 0.08, far
+    assert all(1 <= size <= joint.CANDIDATES for size in sizes)
+
+
+def test_even_steps_take_each_as_often_as_its_weight_says() -> None:
+    assert joint._evenly(np.array([1.0, 0.0, 3.0, 0.0]), 0.5) == [0, 2, 2, 2]
+    assert joint._evenly(np.ones(4), 0.999999) == [0, 1, 2, 3]
+
+
+def test_a_copy_of_what_was_told_goes_its_own_way() -> None:
+    model = tiny()
+    line = line_of(model, 6, {})
+    said = line.said([0, 1, 2])
+    other = said.copy()
+    assert (other.at(3)[0] == said.at(3)[0]).all()
+    other.tell(3, 2)
+    other.tell(4, 2)
+    said.tell(3, 0)
+    for told, symbols in ((said, [0, 1, 2, 0]), (other, [0, 1, 2, 2, 2])):
+        assert told.full[2:] == symbols
+        assert told.at(len(symbols))[0] == pytest.approx(line.said(symbols).at(len(symbols))[0], abs=1e-12)
+
+
 # --- the family ------------------------------------------------------------------------------------------------------
 
 
@@ -323,6 +356,21 @@ def sum_first(model: Markov, piece: Score, count: int) -> float:
     page = Page(12, piece, Blanks((Region(0, 0, piece.end, "pitch"),)), None, model._usual_roles(), weigh=True)
     page.weigh(model._stages, model._codes(), model._key(page), Listening())
     return found[0]
+
+
+def test_a_sharpened_draw_welcomes_a_note_struck_again_less(model: Markov, monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = Score(end=8 * 1920, tracks=(Track("flute", 73),), meters=(Meter(0, 4, 4),))
+
+    def repeats(again: float, top_p: float) -> list[bool]:
+        monkeypatch.setattr(taste, "AGAIN", again)
+        made = model.fill(frame, Blanks.everything(frame), Request(top_p=top_p), [generator(seed) for seed in range(4)])
+        return [bool(same) for piece in made for same in np.diff(piece.pitch) == 0]
+
+    assert taste.anew(4)(0, (2, 1)).tolist() == [1, 1, taste.AGAIN, 1]
+    assert taste.anew(4)(0, (2, 2)).tolist() == taste.anew(4)(0, (-1, -1)).tolist() == [1, 1, 1, 1]
+    assert any(repeats(1.0, 0.95))
+    assert not any(repeats(0.0, 0.95))
+    assert repeats(0.0, 1.0) == repeats(1.0, 1.0), "the model itself is drawn as it was learnt"
 
 
 def test_explain_says_what_spoke_for_a_note(model: Markov) -> None:

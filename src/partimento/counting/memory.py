@@ -70,6 +70,12 @@ class Memory:
         for symbol in symbols:
             self.tell(symbol)
 
+    def copy(self) -> Memory:
+        """Another that remembers the same."""
+        out = Memory()
+        out.symbols, out._after = list(self.symbols), [dict(after) for after in self._after]
+        return out
+
     def tell(self, symbol: int) -> None:
         """Take the next symbol."""
         for length, after in zip(MATCHES, self._after, strict=True):

@@ -66,6 +66,13 @@ class ShortTerm:
                     out[v, symbol + shift] = chance
         return out, trust
 
+    def copy(self) -> ShortTerm:
+        """Another with the same counts."""
+        out = ShortTerm(self.views, self.size, self.discount, self.strength)
+        out._repeated = self._repeated
+        out._seen = [[{key: dict(counts) for key, counts in table.items()} for table in view] for view in self._seen]
+        return out
+
     def tell(self, values: npt.NDArray[np.generic], symbol: int, last: int) -> None:
         """Take the next symbol; of one said over and over only the first repetition is counted."""
         told, self._repeated = not (symbol == last and self._repeated), symbol == last

@@ -135,22 +135,26 @@ def note_reason(sheet: HarmonySheet, note: int) -> Reason | None:
     tonic = theory.parse_key(theory.key_name(wanted.seen.tonic, ("major", "minor")[int(keys[1][wanted.beat])])) \
         if wanted.seen.tonic >= 0 else None
     over = f" over {chord_name(state, tonic.tonic, tonic.mode)} (probability {likely[state]:.2f})" if tonic else ""
-    words = _spoken(sheet.learnt, wanted.seen, pitch, mixed, state if tonic else -1)
+    words = _spoken(sheet.learnt, wanted.seen, pitch, mixed, state if tonic else -1, tonic)
     others = [int(p) for p in np.argsort(-mixed, kind="stable")[:5] if p != pitch and mixed[p] > 0][:4]
-    name = _name(own_role == DRUMS)
-    text = f"{name(pitch)} in the {ROLE_NAMES[own_role]}{over}{': ' if words else ''}{'; '.join(words)}; " \
-           f"probability {mixed[pitch]:.2f}"
-    return Reason(text, float(mixed[pitch]), f"of {len(each)} chords that could stand here" if tonic else "",
+    name = _name(own_role == DRUMS, tonic)
+    text = f"{name(pitch)} in the {ROLE_NAMES[own_role]}{over}{': ' if words else ''}{'; '.join(words)}"
+    seen = f"of {len(each)} chords that could stand here" if tonic and len(each) > 1 else ""
+    return Reason(text, float(mixed[pitch]), seen,
                   tuple((name(p), float(mixed[p])) for p in others))
 
 
-def _name(drums: bool) -> Any:
-    return (lambda p: theory.DRUM_NAMES.get(p, str(p))) if drums else theory.pitch_name
+def _name(drums: bool, key: theory.KeyName | None = None) -> Any:
+    """What names a pitch: a drum, or as it is spelt in a key."""
+    if drums:
+        return lambda p: theory.DRUM_NAMES.get(p, f"key {p}")
+    return lambda p: theory.note_name(p, theory.fifths(*key), key.mode) if key else theory.pitch_name(p)
 
 
-def _spoken(learnt: HmmTables, seen: Seen, pitch: int, mixed: Floats, state: int) -> list[str]:
+def _spoken(learnt: HmmTables, seen: Seen, pitch: int, mixed: Floats, state: int,
+            key: theory.KeyName | None) -> list[str]:
     """The relations that spoke most for the pitch, against what they say of all pitches, in words."""
-    weights, name = learnt.weights, _name(seen.tonic < 0)
+    weights, name = learnt.weights, _name(seen.tonic < 0, key)
     said: list[tuple[float, str]] = []
     for row, ref in zip(seen.rows, seen.refs, strict=True):
         own = weights.relation[row, 128 - ref:256 - ref]

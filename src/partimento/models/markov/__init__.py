@@ -50,7 +50,7 @@ from partimento.models.base import (
     Table,
 )
 from partimento.models.markov import forget, views
-from partimento.models.markov.explain import reason
+from partimento.models.markov.explain import Reasons
 from partimento.models.markov.groove import grooved
 from partimento.models.markov.hands import hands_apart, hands_together, is_piano
 from partimento.models.markov.harmony import Harmony, bar_chords, count_chords
@@ -62,6 +62,7 @@ from partimento.models.markov.pens import Drawing, Weighing
 from partimento.models.markov.sheet import (
     BASS,
     DEGREES,
+    DRUMS,
     LEAD,
     PASSING,
     STAND_INS,
@@ -152,6 +153,7 @@ class Markov(Model):
         self._tables: dict[str, Any] = {}
         self._told: forget.Told | None = None       # of an older checkpoint not known
         self._moves: Moves | None = None            # nor are these
+        self._read: tuple[Score, Reasons] | None = None     # the last Score that was explained
         self.effective: list[float] = []           # sample sizes of the lines that the last fill bound
 
     @property
@@ -337,11 +339,17 @@ class Markov(Model):
         return out
 
     def remarks(self, around: Score, blanks: Blanks, request: Request) -> tuple[str, ...]:
-        """How well a product of viewpoints met what was kept in the last fill, where it had to choose among lines."""
-        if not self.effective:
-            return ()
-        return (f"lines that had to meet kept notes: each chosen among {CANDIDATES}, worth {min(self.effective):.1f} "
-                f"at the least, {float(np.median(self.effective)):.1f} as a rule (effective sample size)",)
+        """How well a product of viewpoints met what was kept in the last fill, where it had to choose among lines; and
+        whether it wrote drums that it never heard."""
+        told = []
+        if DRUMS not in {code // 2 for code in self._tables["parts"]} and any(
+                around.tracks[i].is_drum for i in blanks.tracks()):
+            told.append("this model has heard no drums, so the drum part is guesswork: train it on music with drums")
+        if self.effective:
+            told.append(f"lines that had to meet kept notes: each chosen among {CANDIDATES}, worth "
+                        f"{min(self.effective):.1f} at the least, {float(np.median(self.effective)):.1f} as a rule "
+                        f"(effective sample size, {CANDIDATES} at best)")
+        return tuple(told)
 
     def log_prob(self, score: Score, blanks: Blanks | None = None, request: Request | None = None) -> LogProb:
         """Exact log-probability of what stands in the blanks; see the contract."""
@@ -370,9 +378,13 @@ class Markov(Model):
         """Which context gave this note its pitch, how often it was seen, and what else was likely."""
         if not self.fitted or not 0 <= note < len(score):
             return None
-        page = Page(self.config.grid, score, Blanks.everything(score), None, self._usual_roles(), weigh=True)
-        key = self._key(page) or heard_key(score) if self.config.normalise else (0, 0)
-        return reason(page, self._stages, self._codes(), key, note)
+        if self._read is None or self._read[0] is not score or self._read[1].stages is not self._stages:
+            page = Page(self.config.grid, score, Blanks.everything(score), None, self._usual_roles(), weigh=True)
+            key = self._key(page)
+            if key is None and not score.keys:
+                key = heard_key(score)
+            self._read = score, Reasons(page, self._stages, self._codes(), key)
+        return self._read[1].of(note)
 
     def information(self, score: Score, request: Request | None = None) -> Information:
         """What every note tells: when, how many at once, which pitch, how long; see the contract."""

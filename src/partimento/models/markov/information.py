@@ -23,7 +23,7 @@ class _Measuring:
     """A pen that takes what is given and keeps the lines of some stages, and how many equal choices there were."""
 
     def __init__(self, stages: Sequence[str]) -> None:
-        self.stages = stages
+        self.stages, self.sharpened = stages, False
         self.lines: dict[str, list[tuple[Line, list[int]]]] = {stage: [] for stage in STAGES_TOLD}
         self.even_among: list[int] = []
 

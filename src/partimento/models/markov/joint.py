@@ -2,14 +2,17 @@
 
 A product sees the whole line so far, so how likely it is to meet what is pinned later cannot be had by backward values.
 Those of the sum of the plain views, which can, lead the draws: each symbol has the chance that the product gives it,
-times the chance that the sum gives to meeting the pins after it. CANDIDATES lines are so drawn, and one of them is
-chosen with the weight that makes up for the lead, the product's chance of it over the chance it was drawn with
-(sampling and importance resampling: D. B. Rubin, "Using the SIR algorithm to simulate posterior distributions",
-Bayesian Statistics 3, 1988). How good that is says the effective sample size, (Σw)² / Σw², of all candidates.
+times the chance that the sum gives to meeting the pins after it. CANDIDATES lines are so drawn side by side, each with
+the weight that makes up for the lead, the product's chance of it over the chance it was drawn with; one of them is
+chosen by it (sampling and importance resampling: D. B. Rubin, "Using the SIR algorithm to simulate posterior
+distributions", Bayesian Statistics 3, 1988). How good that is says the effective sample size, (Σw)² / Σw²: where it
+falls below half of the candidates on the way, they are drawn anew by their weights, and go on (N. J. Gordon,
+D. J. Salmond and A. F. M. Smith, "Novel approach to nonlinear/non-Gaussian Bayesian state estimation", 1993).
 """
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import itertools
 from collections.abc import Sequence
@@ -22,10 +25,12 @@ from partimento.counting.memory import MEMORY, MISSING, OWN, THREADS, Memory, ec
 from partimento.counting.mixture import Bools, Columns, Floats, Ints, Mixture
 from partimento.counting.shortterm import ShortTerm
 from partimento.errors import ModelError
-from partimento.models.markov.line import Line
+from partimento.models.markov.line import NO_WAY, Line
+from partimento.models.markov.taste import Taste, is_sharpened
 from partimento.sampling import draw, generator, shape
 
 CANDIDATES = 16           # lines drawn where notes are pinned, one of which is taken
+WORN = 0.5                # share of them below which the effective sample size does not fall without drawing anew
 COUNTED = 256             # ways to go on up to the last pin: up to so many are counted, of more the chance is estimated
 ESTIMATED = 64            # from so many lines
 SHORT = 24                # lines up to so long are weighed a symbol at a time
@@ -37,7 +42,7 @@ class Joint(Line):
 
     Without pins its probability is exact; with pins it is exact where there are no more than COUNTED ways up to the
     last of them, otherwise the chance of meeting them is estimated from ESTIMATED lines, always the same ones.
-    `effective` is the effective sample size of the last bound line drawn.
+    `effective` is the least effective sample size on the way of the last bound line drawn.
     """
 
     ahead_of: Columns = dataclasses.field(default_factory=dict)
@@ -134,31 +139,51 @@ class Joint(Line):
         """
         if self._last < self.start:
             return self._led(rng, temperature, top_p, self.places)[0]
-        found = [self._led(rng, temperature, top_p, self.places) for _ in range(CANDIDATES)]
-        weight = np.array([log for _, log in found])
-        weight = np.exp((weight - weight.max()) / temperature)
-        self.effective = float(weight.sum() ** 2 / (weight ** 2).sum())
-        return found[draw(weight, rng.random())][0]
+        lines = [self.said() for _ in range(CANDIDATES)]
+        log, expected, self.effective = np.zeros(len(lines)), np.zeros(len(lines)), np.inf
+        for place in range(self._last + 1):
+            found = np.array([self._step(said, place, rng, temperature, top_p) for said in lines])
+            log, expected = log + found[:, 0] - expected, found[:, 1]   # what the lead expected is made up for later
+            weight = np.exp((log - log.max()) / temperature)
+            size = float(weight.sum() ** 2 / (weight ** 2).sum())
+            self.effective = min(self.effective, size)
+            if size < WORN * len(lines) and place < self._last:
+                chosen = _evenly(weight, rng.random())
+                lines = [lines[i] if k == 0 or i != chosen[k - 1] else lines[i].copy() for k, i in enumerate(chosen)]
+                log, expected = np.zeros(len(lines)), expected[chosen]
+        said = lines[draw(weight, rng.random())]
+        for place in range(self._last + 1, self.places):
+            self._step(said, place, rng, temperature, top_p)
+        return said.full[len(self.past):]
 
     def _led(self, rng: np.random.Generator, temperature: float, top_p: float, upto: int) -> tuple[list[int], float]:
         """The first symbols of a line drawn with the lead of the sum, and the log of what makes up for the lead."""
-        said = self.said()
-        log = 0.0
+        said, log = self.said(), 0.0
         for place in range(upto):
-            chances = said.at(place)[0]
-            ahead = np.ones(self.blend.size)
-            if place <= self._last:
-                assert self.allowed is not None
-                chances = chances * self.allowed[place]
-                ahead = self._met(self._aheads[place], said.history)
-            led = chances * ahead
-            total = float(led.sum())
-            if not total > 0:
-                raise ModelError("the pinned notes leave this line no way that the model can take")
-            symbol = draw(shape(led, temperature, top_p), rng.random())
-            log += float(np.log(total) - np.log(ahead[symbol]))
-            said.tell(place, symbol)
+            total, ahead = self._step(said, place, rng, temperature, top_p)
+            log += total - ahead
         return said.full[len(self.past):], log
+
+    def _step(self, said: Telling, place: int, rng: np.random.Generator, temperature: float, top_p: float,
+              ) -> tuple[float, float]:
+        """Draw and tell the next symbol of a line: logs of the sum over all, and of what its lead expects ahead of it.
+        """
+        chances = said.at(place)[0]
+        ahead = np.ones(self.blend.size)
+        if place <= self._last:
+            assert self.allowed is not None
+            chances = chances * self.allowed[place]
+            ahead = self._met(self._aheads[place], said.history)
+        led = chances * ahead
+        total = float(led.sum())
+        if not total > 0:
+            raise ModelError(NO_WAY)
+        if self.taste is not None and is_sharpened(temperature, top_p):
+            liked = led * self.taste(place, said.history)
+            led = liked if liked.sum() > 0 else led
+        symbol = draw(shape(led, temperature, top_p), rng.random())
+        said.tell(place, symbol)
+        return float(np.log(total)), float(np.log(ahead[symbol]))
 
     def said(self, symbols: Sequence[int] = ()) -> Telling:
         """What the product says along this line, from its first place on or after some symbols."""
@@ -184,6 +209,13 @@ class Telling:
             for i, symbol in enumerate(line.past):
                 self.short.tell(values[:, i], symbol, int(history[i, 0]))
 
+    def copy(self) -> Telling:
+        """Another that has been told the same, to be told something else from here on."""
+        out = copy.copy(self)
+        out.full, out._known, out._own = list(self.full), dict(self._known), self._own.copy()
+        out.memory, out.short = self.memory.copy(), self.short.copy()
+        return out
+
     def at(self, place: int) -> tuple[Floats, Floats]:
         """Chances of the legal symbols (float64[size]) at the next place, and what each view adds to the logarithms.
 
@@ -194,6 +226,8 @@ class Telling:
                                          int(line.outside["part"][place]), line.bare)
         if line.legal is not None:
             logs = np.where(line.legal[place], logs, -np.inf)
+            if not line.legal[place].any():
+                return np.zeros(len(logs)), experts
         chances = np.exp(logs - logs.max())
         return chances / chances.sum(), experts
 
@@ -225,12 +259,22 @@ class Telling:
         line.blend.recent.fill_own(self._own, self._known, self.history)
 
 
+def _evenly(weight: Floats, uniform: float) -> list[int]:
+    """As many indices as there are weights, in order, each as often as its weight says: at even steps from one draw."""
+    below = np.cumsum(weight)
+    places = (np.arange(len(weight)) + uniform) / len(weight) * below[-1]
+    return [int(i) for i in np.minimum(np.searchsorted(below, places, side="right"), len(weight) - 1)]
+
+
 def pitch_line(mixture: Mixture, columns: Columns, span: slice, before: Ints, legal: Bools,
-               allowed: Bools | None) -> Line:
-    """The line of pitches at the places of `span`, after the symbols `before`; of a product where that is one."""
+               allowed: Bools | None, taste: Taste | None = None) -> Line:
+    """The line of pitches at the places of `span`, after the symbols `before`; of a product where that is one.
+
+    `taste` is of the lines of a product alone.
+    """
     inside = {name: column[span] for name, column in columns.items()}
     past = tuple(before[::-1].tolist())
     if not isinstance(mixture, Blend):
         return Line(mixture, inside, columns["group"][span], past, legal=legal, allowed=allowed)
-    return Joint(mixture, inside, columns["group"][span], past, legal=legal, allowed=allowed,
+    return Joint(mixture, inside, columns["group"][span], past, legal=legal, allowed=allowed, taste=taste,
                  ahead_of={name: column[:span.start] for name, column in columns.items()})

@@ -26,6 +26,9 @@ from partimento.errors import ModelError
 from partimento.models.markov.taste import Taste, is_sharpened
 from partimento.sampling import draw, shape
 
+NO_WAY = ("what is kept, the range, the key and the chords must leave a pitch for every new note; here they leave no "
+          "way to go on: widen the range, or let go of the key, the chords or more notes")
+
 
 class _Ahead(NamedTuple):
     """Chance of meeting every condition later, by the symbol chosen now and those before it, divided by exp(`log`).
@@ -37,6 +40,16 @@ class _Ahead(NamedTuple):
     floor: Floats
     levels: list[tuple[Ints, Floats]]
     log: float
+
+
+class _Contexts(NamedTuple):
+    """Of every view as far as it looks back no further than it may: how many columns it has (int64[views]), and of
+    each its `reach`, `lag` and `minus` (int64[views, depth])."""
+
+    width: Ints
+    reach: Ints
+    lag: Ints
+    minus: Ints
 
 
 @dataclasses.dataclass
@@ -135,7 +148,7 @@ class Line:
             if place in aheads:
                 chances = chances * self._met(aheads[place], history)
             if not chances.sum() > 0:
-                raise ModelError("the pinned notes leave this line no way that the model can take")
+                raise ModelError(NO_WAY)
             if self.taste is not None and is_sharpened(temperature, top_p):
                 liked = chances * self.taste(place, history)
                 chances = liked if liked.sum() > 0 else chances
@@ -204,6 +217,8 @@ class Line:
         logs: dict[int, float] = {}  # what is known at a place is divided by exp of this: long lines would underflow
         out: dict[int, _Ahead] = {}
         for place in range(self._last, self.start - 1, -1):
+            if not self._reached[place]:
+                continue
             target = place + self._jump
             behind = np.array([logs.get(int(t), -np.inf) if t <= self._last else 0.0 for t in target])
             if self.allowed is not None:
@@ -237,29 +252,55 @@ class Line:
                         bins[d].append((keys[begin:end], chances[begin:end] / largest, place))
         return out
 
-    def _possible(self, place: int, lag: int) -> Bools | None:
-        """bool[size + 1]: which symbols (0 is none) may stand `lag` symbols before `place`; None: any."""
-        size = self.mixture.size
-        out = np.zeros(size + 1, bool)
-        if self.jump is None:
-            at = place - lag
-            if at < self.start:
-                out[self.before[lag - 1 - (place - self.start)] + 1] = True
-            else:
-                out[1:] = True
-                for mask in (self.legal, self.allowed):
-                    if mask is not None:
-                        out[1:] &= mask[at]
-            return out
-        if lag > 1:
-            return None
-        at_each = place - self._jump
-        inside = at_each >= self.start
-        out[1:] = inside
-        for mask in (self.legal, self.allowed):
-            if mask is not None:
-                out[1:][inside] &= mask[at_each[inside], np.flatnonzero(inside)]
+    @cached_property
+    def _free(self) -> Bools:
+        """bool[places, size]: the symbols that are legal and allowed at each place."""
+        masks = [mask for mask in (self.legal, self.allowed) if mask is not None]
+        return np.logical_and.reduce(masks) if masks else np.ones((self.places, self.mixture.size), bool)
+
+    @cached_property
+    def _reached(self) -> Bools:
+        """bool[places]: the places that some line comes to."""
+        out = np.zeros(self.places, bool)
+        out[self.start] = True
+        for place in range(self.start, self.places):
+            if out[place]:
+                target = place + self._jump[self._free[place]]
+                out[target[target < self.places]] = True
         return out
+
+    @cached_property
+    def _given(self) -> Ints:
+        """int64[views, places, depth]: the columns from outside at each place, of an interval what it is less from."""
+        out = np.full((len(self.mixture.views), self.places, self.mixture.depth), MISSING, np.int64)
+        for v, view in enumerate(self.mixture.columns):
+            for i, one in enumerate(view):
+                if one.outside:
+                    out[v, :, i] = self.outside[one.outside]
+        return out
+
+    @cached_property
+    def _contexts(self) -> _Contexts:
+        mixture = self.mixture
+        width = [min(int((~beyond).sum()), len(view)) for beyond, view in zip(mixture.beyond, mixture.columns,
+                                                                              strict=True)]
+        out = _Contexts(np.array(width), *np.zeros((3, len(mixture.views), max(mixture.depth, 1)), np.int64))
+        for v, view in enumerate(mixture.columns):
+            for i, one in enumerate(view):
+                out.reach[v, i], out.lag[v, i], out.minus[v, i] = one.reach, one.lag, one.minus
+        return out
+
+    def _before(self, origin: Ints, symbol: Ints) -> tuple[Bools, Ints]:
+        """Which of n symbols (−1: none) can have led to n places, and whence; a step before the start is a place too.
+        """
+        whence = origin - np.where(origin > self.start, self._jump[symbol], 1)
+        inside = (origin > self.start) & (symbol >= 0) & (whence >= self.start)
+        out = inside.copy()
+        out[inside] = self._reached[whence[inside]] & self._free[whence[inside], symbol[inside]]
+        past = np.append(np.array(self.before, np.int64), MISSING)
+        begun = origin <= self.start
+        out[begun] = symbol[begun] == past[np.minimum(self.start - origin[begun], len(past) - 1)]
+        return out, whence
 
     def _values_at(self, place: int, ahead: _Ahead) -> tuple[float, list[tuple[Ints, Floats]]]:
         """Chance of meeting all conditions from `place` on, for every stored history there, the shortest first.
@@ -269,25 +310,24 @@ class Line:
         """
         mixture, width = self.mixture, self.mixture.size + 1
         weights = mixture.weights[self.kind, min(int(self.groups[place]), mixture.weights.shape[1] - 1)]
-        fronts = [_Front(mixture, v, self._values[v, place], {n: int(c[place]) for n, c in self.outside.items()})
-                  for v in range(len(mixture.views)) if weights[v] > 0]
-        packed, history = np.zeros(1, np.int64), np.zeros((1, 0), np.int64)
+        kinds = [np.flatnonzero((weights > 0) & (mixture.relative == kind)) for kind in (False, True)]
+        fronts = [_Front(mixture, self._contexts, views, weights[views], self._given[views, place])
+                  for views in kinds if len(views)]
+        packed, history, origin = np.zeros(1, np.int64), np.zeros((1, 0), np.int64), np.array([place])
         met = ahead.floor[None].copy()
         out: list[tuple[Ints, Floats]] = []
         root = 0.0
         for length in range(mixture.near + 1):
             if length:
-                new = [front.longer(length, packed, history, width) for front in fronts]
-                if length == 1:
-                    new = [np.arange(width)]
-                elif length < len(ahead.levels):
+                new = [np.arange(width)] if length == 1 else [
+                    front.longer(length, packed, history, width) for front in fronts]
+                if 1 < length < len(ahead.levels):
                     new.append(ahead.levels[length][0] % width ** length)
                 keys = np.unique(np.concatenate(new))
-                possible = self._possible(place, length)
-                if possible is not None:
-                    keys = keys[possible[keys % width]]
                 parent = _where(packed, keys // width)
                 keys, parent = keys[parent >= 0], parent[parent >= 0]
+                possible, whence = self._before(origin[parent], keys % width - 1)
+                keys, parent, origin = keys[possible], parent[possible], whence[possible]
                 if not len(keys):
                     break
                 packed, history = keys, np.concatenate([history[parent], (keys % width - 1)[:, None]], axis=1)
@@ -305,10 +345,9 @@ class Line:
             last = history[:, 0] if length else np.full(1, MISSING)
             chances, sums = np.zeros((len(packed), mixture.size)), np.zeros(len(packed))
             for front in fronts:
-                weight = weights[front.view] * mixture.worth[self.kind, front.view, front.trust]
-                sums += weight
-                chances += weight[:, None] * (
-                    mixture.absolute(front.chances, last) if mixture.views[front.view].relative else front.chances)
+                weight = front.weights[:, None] * mixture.worth[self.kind, front.views[:, None], front.trust]
+                sums += weight.sum(axis=0)
+                chances += np.einsum("vn,vns->ns", weight, front.absolute(last))
             chances /= sums[:, None]
             if self.legal is not None:
                 chances *= self.legal[place]
@@ -324,55 +363,88 @@ class Line:
 
 
 class _Front:
-    """How far one view has gone down its contexts at one place, for every history of the length reached."""
+    """How far some views, all relative or none, have gone down their contexts at one place, for every history of the
+    length reached: all views at once, a depth at a time."""
 
-    def __init__(self, mixture: Mixture, view: int, values: npt.NDArray[np.int16], outside: Mapping[str, int]) -> None:
-        self.mixture, self.view, self.values, self.outside = mixture, view, values, outside
-        self.columns = mixture.columns[view][:int((~mixture.beyond[view]).sum())]
-        self.done = 0
-        self.context = np.array([view], np.int64)
-        size = mixture.alphabet(view)
-        self.chances = np.full((1, size), 1.0 / size)
-        add_depth(self.chances, mixture.levels[0], np.zeros(1, np.int64), self.context)
-        self.trust = mixture.levels[0].trust[self.context]
+    def __init__(self, mixture: Mixture, contexts: _Contexts, views: Ints, weights: Floats, given: Ints) -> None:
+        self.mixture, self.views, self.weights, self.given = mixture, views, weights, given
+        self.wide, self.reach, self.lag, self.minus = (column[views] for column in contexts)
+        self.done = np.zeros(len(views), np.int64)
+        self.context = views[:, None].astype(np.int64)
+        size = mixture.alphabet(int(views[0]))
+        self.chances = np.full((len(views), 1, size), 1.0 / size)
+        self._look(0, np.arange(len(views)))
+
+    def _look(self, depth: int, which: Ints) -> None:
+        """Interpolate what the contexts of some views say at a depth."""
+        level = self.mixture.levels[depth]
+        if not depth:
+            self.trust = level.trust[self.context]
+        here = self.context[which]
+        row, node = np.nonzero(here >= 0)
+        if not len(row):
+            return
+        found, width = here[row, node], self.context.shape[1]
+        add_depth(self.chances.reshape(len(self.views) * width, -1), level, which[row] * width + node, found)
+        self.trust[which[row], node] = level.trust[found]
+
+    def _ready(self, depth: int, least: int, most: int) -> Ints:
+        """The views whose next column is that of this depth and looks so far back."""
+        reach = self.reach[:, min(depth, self.reach.shape[1] - 1)]
+        return np.flatnonzero((self.done == depth) & (depth < self.wide) & (least <= reach) & (reach <= most))
 
     def longer(self, length: int, packed: Ints, history: Ints, width: int) -> Ints:
-        """Packed histories one symbol longer that this view has stored after those reached."""
-        if self.done == len(self.columns) or self.columns[self.done].reach != length:
-            return np.zeros(0, np.int64)
-        name, _, minus = self.columns[self.done]
-        key = self.mixture.levels[self.done + 1].key
-        nodes = np.flatnonzero(self.context >= 0)
-        begin = np.searchsorted(key, self.context[nodes] << 16)
-        count = np.searchsorted(key, (self.context[nodes] + 1) << 16) - begin
-        node = np.repeat(nodes, count)
-        value = (key[np.arange(len(node)) + np.repeat(begin - (np.cumsum(count) - count), count)] & 0xFFFF) - SHIFT
-        if minus:
-            above = history[node, length - 2] if not name else np.full(len(node), self.outside[name])
-            value = np.where(value == NO_INTERVAL, MISSING, above - value)
-        valid = (value >= MISSING) & (value < width - 1)
-        return np.asarray(packed[node[valid]] * width + value[valid] + 1)
+        """Packed histories one symbol longer that some view has stored after those reached."""
+        out = [np.zeros(0, np.int64)]
+        for depth in np.unique(self.done).tolist():
+            which = self._ready(depth, length, length)
+            if not len(which):
+                continue
+            key = self.mixture.levels[depth + 1].key
+            row, node = np.nonzero(self.context[which] >= 0)
+            view, context = which[row], self.context[which[row], node]
+            begin = np.searchsorted(key, context << 16)
+            count = np.searchsorted(key, (context + 1) << 16) - begin
+            view, node = np.repeat(view, count), np.repeat(node, count)
+            value = (key[np.arange(len(node)) + np.repeat(begin - (np.cumsum(count) - count), count)] & 0xFFFF) - SHIFT
+            above = np.where(self.lag[view, depth] > 0, history[node, length - 2], self.given[view, depth])
+            value = np.where(self.minus[view, depth] == 0, value,
+                             np.where(value == NO_INTERVAL, MISSING, above - value))
+            valid = (value >= MISSING) & (value < width - 1)
+            out.append(packed[node[valid]] * width + value[valid] + 1)
+        return np.concatenate(out)
 
     def take(self, parent: Ints) -> None:
         """Go on with longer histories, each after its parent."""
-        self.context, self.chances, self.trust = self.context[parent], self.chances[parent], self.trust[parent]
+        self.context, self.chances, self.trust = (
+            np.take(each, parent, axis=1) for each in (self.context, self.chances, self.trust))
 
     def advance(self, length: int, history: Ints) -> None:
         """Go down every column that a history of this length can answer."""
-        while self.done < len(self.columns) and self.columns[self.done].reach <= length:
-            name, lag, minus = self.columns[self.done]
-            value = np.full(len(history), self.outside[name], np.int64) if name else (
-                history[:, lag - 1] if lag else np.full(len(history), self.values[self.done], np.int64))
-            if minus:
-                less = history[:, minus - 1]
-                value = np.where((value < 0) | (less < 0), NO_INTERVAL, value - less)
-            self.done += 1
-            self.context = find_context(self.mixture.levels[self.done].key, self.context, value)
-            alive = np.flatnonzero(self.context >= 0)
-            if len(alive):
-                level = self.mixture.levels[self.done]
-                add_depth(self.chances, level, alive, self.context[alive])
-                self.trust[alive] = level.trust[self.context[alive]]
+        past = history.T
+        for depth in range(self.mixture.depth):
+            which = self._ready(depth, 0, length)
+            if not len(which):
+                continue
+            lag, minus = self.lag[which, depth], self.minus[which, depth]
+            value = np.repeat(self.given[which, depth][:, None], len(history), axis=1)
+            if lag.any():
+                value = np.where(lag[:, None] > 0, past[np.maximum(lag - 1, 0)], value)
+            if minus.any():
+                less = past[np.maximum(minus - 1, 0)]
+                apart = np.where((value < 0) | (less < 0), NO_INTERVAL, value - less)
+                value = np.where(minus[:, None] > 0, apart, value)
+            found = find_context(self.mixture.levels[depth + 1].key, self.context[which].ravel(), value.ravel())
+            self.context[which] = found.reshape(value.shape)
+            self.done[which] += 1
+            self._look(depth + 1, which)
+
+    def absolute(self, last: Ints) -> Floats:
+        """float64[views, n, size]: what each view gives after each history, whose last symbols those are."""
+        if not self.mixture.views[int(self.views[0])].relative:
+            return self.chances
+        rows = self.mixture.absolute(self.chances.reshape(-1, self.chances.shape[2]), np.tile(last, len(self.views)))
+        return rows.reshape(len(self.views), len(last), -1)
 
 
 def _where(ordered: Ints, wanted: Ints) -> Ints:

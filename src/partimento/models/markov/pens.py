@@ -9,11 +9,17 @@ import numpy as np
 
 from partimento.models.markov.joint import Joint
 from partimento.models.markov.line import Line
+from partimento.models.markov.taste import is_sharpened
 from partimento.sampling import draw
 
 
 class Pen(Protocol):
-    """Takes each line and each even choice: draws it, or weighs what is given."""
+    """Takes each line and each even choice: draws it, or weighs what is given; `sharpened`: leaves out what is seldom.
+    """
+
+    @property
+    def sharpened(self) -> bool:
+        """Whether what is seldom is left out."""
 
     def line(self, stage: str, line: Callable[[], Line], given: Sequence[int] | None) -> Sequence[int]:
         """The symbols of a line."""
@@ -27,6 +33,7 @@ class Drawing:
 
     def __init__(self, rng: np.random.Generator, temperature: float = 1.0, top_p: float = 1.0) -> None:
         self.rng, self.temperature, self.top_p = rng, temperature, top_p
+        self.sharpened = is_sharpened(temperature, top_p)
         self.effective: list[float] = []        # sample sizes of the lines of products that were bound
 
     def line(self, stage: str, line: Callable[[], Line], given: Sequence[int] | None) -> Sequence[int]:
@@ -47,6 +54,7 @@ class Weighing:
 
     def __init__(self, only: str | None = None) -> None:
         self.only = only
+        self.sharpened = False
         self.parts = dict.fromkeys(("rhythm", "size", "pitch", "duration", "velocity"), 0.0)
 
     def line(self, stage: str, line: Callable[[], Line], given: Sequence[int] | None) -> Sequence[int]:

@@ -18,10 +18,12 @@ from partimento.models.markov.sheet import QUALITIES, Ints
 from partimento.score import Score, Track
 
 Bools = npt.NDArray[np.bool_]
-Taste = Callable[[int, Sequence[int]], Bools]      # of a place and the symbols before it, the last one first
+Floats = npt.NDArray[np.float64]
+Taste = Callable[[int, Sequence[int]], Bools | Floats]      # of a place and the symbols before it, the last one first
 
 _BEAT, _BINARY, _TERNARY, _FINE = range(4)
 AT_HOME = 0.8                                   # of the notes that are kept, so many lie in the key that is heard
+AGAIN = 0.5                                     # so a quarter of mutopia_midi repeats as often as it was taught
 _A_PIECE = 12                                   # quarters from which on a piece has an end
 _BOWED, _BASSES, _BLOWN = range(40, 44), range(32, 40), range(56, 80)
 _VOICES = frozenset(("soprano", "alto", "tenor", "bass", "voice", "vocal", "melody"))
@@ -96,6 +98,11 @@ class Places:
             closed = last & ((columns["beat"] > 0) | (2 * inside > inside[-1] + 1))
             self.kind[closed] = _FINE
 
+    @property
+    def plain(self) -> Bools:
+        """bool[places]: where anything may begin."""
+        return np.asarray(self.kind != _FINE)
+
     def onsets(self, jump: Ints) -> Taste:
         """Which jumps from a place lead to one that reads plainly beside it.
 
@@ -134,6 +141,20 @@ class Places:
         out[:, 0] = True
         out[:, -1] = False
         return lambda note, before: np.asarray(out[note])
+
+
+def anew(size: int) -> Taste:
+    """How welcome each pitch is to a line that a product draws: the last one struck a second time AGAIN as much.
+
+    A product hears so much of its own line that, left alone, it strikes a note again twice as often as the music that
+    taught it.
+    """
+    def welcome(place: int, before: Sequence[int]) -> Floats:
+        out = np.ones(size)
+        if len(before) and before[0] >= 0 and before[0] not in before[1:2]:
+            out[before[0]] = AGAIN
+        return out
+    return welcome
 
 
 def one_at_a_time(count: int, standing: Ints) -> Taste:

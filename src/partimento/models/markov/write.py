@@ -202,6 +202,8 @@ class Writer:
         place = np.arange(stop)
         following = must[np.searchsorted(must, place, side="right")][:, None]
         free = np.append(False, self.open)[:stop]
+        if self.places is not None and self.pen.sharpened and (pinned[start + 1:].any() or not free[start + 1:].all()):
+            free &= self.places.plain[:stop]        # what taste would leave out needs no way to the pins
         target = place[:, None] + jump
         lands = np.append(free | pinned[:stop], True)[np.minimum(target, stop)]
         silence = np.arange(len(jump)) == 0
@@ -337,7 +339,8 @@ class Writer:
             given = wanted[span]
         pins = None if new[span].all() else allowed[span]
         symbols = self.pen.line("pitch", lambda: pitch_line(
-            mixture, columns, span, degree[:span.start], legal[span], pins), given)
+            mixture, columns, span, degree[:span.start], legal[span], pins,
+            None if part.is_drum else taste.anew(DEGREES)), given)
         pitches = part.pitches(np.asarray(symbols, np.int64), step[span])
         for k, pitch in zip(range(span.start, span.stop), pitches.tolist(), strict=True):
             slots[int(rows[k])][int(rank[k])] = pitch

@@ -36,6 +36,8 @@ def reason_for(score: Score, note: int, style_name: str) -> Reason:
     """
     bars = beat_bars(score)
     tick, track, pitch = int(score.onset[note]), int(score.track[note]), int(score.pitch[note])
+    if not score.duration[note]:
+        score = score.replace(duration=np.maximum(score.duration, 1))   # a note of no length is heard as a short one
     here = max(int(np.searchsorted([bar.start for bar in bars], tick, "right")) - 1, 0)
     name = style_for(score, Request(), generator(0)) if style_name == "auto" else style_name
     if score.tracks[track].is_drum:
@@ -58,8 +60,8 @@ def reason_for(score: Score, note: int, style_name: str) -> Reason:
     rivals = tuple((_named(low + k, harmony), float(chances[k])) for k in order if low + k != pitch)[:RIVALS]
     rule = table["rules"][kind]
     base = _row(harmony)
-    said = f"{rule}; {base['rule']}" if base else rule
-    text = (f"{_named(pitch, harmony)} in bar {score.bar_number(tick)}, {_LEVELS[sketch.level(tick)]}: "
+    said = str(base["rule"]) if base else ""
+    text = (f"{_named(pitch, harmony)} {_LEVELS[sketch.level(tick)]}: "
             f"{_standing(pitch, harmony, kind)} of {harmony.degree} ({symbol_for(harmony)}) in "
             f"{key_name(harmony.tonic, harmony.mode)}{_moved(line, place)}; {rule}")
     return Reason(text, float(chances[pitch - low]), said, rivals)
@@ -195,5 +197,5 @@ def _drum_reason(score: Score, bar: Any, number: int, tick: int, key: int, name:
            else "no pattern of the style strikes it there: a fill, a crash where a section opens, or the player's own")
     rivals = sorted(((DRUM_NAMES.get(k, str(k)), v / total) for k, v in counts.items() if k != key),
                     key=lambda r: (-r[1], r[0]))
-    return Reason(f"{word} in bar {score.bar_number(tick)}: {why}", float(min(share, 1.0)), f"drums of {name}",
+    return Reason(f"{word}: {why}", float(min(share, 1.0)), f"a pattern of the style {name}",
                   tuple(rivals[:RIVALS]))
