@@ -15,7 +15,7 @@ from partimento.errors import ModelError
 from partimento.models.base import Piece
 from partimento.models.hmm import Hmm
 from partimento.models.hmm.details import SIZES, Details, Habits
-from partimento.models.hmm.drums import steadied
+from partimento.models.hmm.drums import plain_beat, steadied
 from partimento.models.hmm.harmony import QUALITIES, STATES, chord_name, chord_states
 from partimento.models.hmm.line import ChordLine, Surroundings
 from partimento.models.hmm.page import BASS, DRUMS, INNER, LEAD, SUPPORT, PageGrid, notes_on, roles_of
@@ -346,3 +346,27 @@ def test_odd_corpora_still_compose(rows):
     for tracks in (("piano",), ("violin", "drums")):
         result = generate.generate(Request(bars=2, tracks=tracks, seed=1, tries=1), found)[0]
         assert result.score.n_bars == 2
+
+
+def test_a_model_without_drums_writes_a_plain_beat_and_says_so():
+    tune = Score(onset=np.arange(32) * 240, duration=[240] * 32, pitch=[60, 62, 64, 65, 67, 65, 64, 62] * 4,
+                 velocity=[80] * 32, track=[0] * 32)
+    learnt = Hmm(**SMALL).fit([Piece(tune, "tune")])
+    page = Score(end=2 * 1920, tracks=(Track("flute", 73), Track("kit", 0, True)))
+    blanks, request = Blanks.everything(page), Request(top_p=0.9)
+    new, = learnt.fill(page, blanks, request, [generator(1)])
+    drums = [(onset, pitch) for onset, _, pitch, _, track in new.notes().tolist() if track == 1]
+    hats = [(bar * 1920 + step, 42) for bar in range(2) for step in range(0, 1920, 240)]
+    beats = [(beat * 480, (36, 38)[beat % 2]) for beat in range(8)]
+    assert sorted(drums) == sorted(hats + beats)
+    assert "without drums" in learnt.remarks(page, blanks, request)[0]
+    alone = Score(end=1920, tracks=(Track("flute", 73),))
+    assert learnt.remarks(alone, Blanks.everything(alone), request) == ()
+
+
+def test_a_plain_beat_writes_only_what_is_legal():
+    page = PageGrid(Score(end=1440, meters=(Meter(0, 3, 4),)), 12)
+    hats = np.arange(128) == 42
+    assert plain_beat(page, dict.fromkeys(range(24), hats))[:, :2].tolist() == [[0, 42], [6, 42], [12, 42], [18, 42]]
+    dotted = PageGrid(Score(end=1440, meters=(Meter(0, 6, 8),)), 12)
+    assert plain_beat(dotted, dict.fromkeys(range(36), hats))[:, 0].tolist() == [0, 6, 12, 18, 24, 30]

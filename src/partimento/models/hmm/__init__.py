@@ -39,7 +39,7 @@ from partimento.models.hmm.details import Details
 from partimento.models.hmm.harmony import Counts
 from partimento.models.hmm.information import hmm_information
 from partimento.models.hmm.learn import Gathered
-from partimento.models.hmm.page import ROLE_NAMES
+from partimento.models.hmm.page import DRUMS, ROLE_NAMES
 from partimento.models.hmm.pianos import hands_joined, two_hands
 from partimento.models.hmm.pitch import Weights
 from partimento.models.hmm.rhythm import Patterns
@@ -151,6 +151,15 @@ class Hmm(Model):
     def can(self, around: Score, blanks: Blanks, request: Request) -> str | None:
         """None, or that the model has not been fitted."""
         return None if self.fitted else "the hmm family must be fitted before it composes: train it on some music"
+
+    def remarks(self, around: Score, blanks: Blanks, request: Request) -> tuple[str, ...]:
+        """That the model never learnt drums, where it is to write some."""
+        if self._learnt is None or DRUMS in self._learnt.patterns:
+            return ()
+        if not any(around.tracks[track].is_drum for track in blanks.tracks()):
+            return ()
+        return ("this model was trained on music without drums: a new drum part is a plain beat; for grooves, train on "
+                "music that has drums",)
 
     def _ready(self) -> HmmTables:
         if self._learnt is None:

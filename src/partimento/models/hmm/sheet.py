@@ -13,7 +13,7 @@ from partimento import theory
 from partimento.counting.hidden import Chain, drawn_paths
 from partimento.features import heard_key
 from partimento.models.hmm.details import Details, Habits
-from partimento.models.hmm.drums import steadied
+from partimento.models.hmm.drums import plain_beat, steadied
 from partimento.models.hmm.harmony import (
     NONE,
     QUALITIES,
@@ -199,8 +199,9 @@ class HarmonySheet:
             loud, _ = part.loudness(habits, new, None, taste, rng)
             table = np.array([(*note, length, velocity) for note, length, velocity in
                               zip(new, lengths, loud, strict=True)], np.int64).reshape(-1, 4)
-            if taste.sharp and role == DRUMS and part.open.all() and not part.standing.any():
-                table = steadied(page, table)
+            if taste.sharp and part.kind.is_drum and part.open.all() and not part.standing.any():
+                beat = plain_beat(page, part.masks) if DRUMS not in learnt.patterns else steadied(page, table)
+                table = beat if len(beat) else table
             onset, pitch, velocity = table[:, 0], table[:, 1], table[:, 3]
             end = np.minimum(onset + table[:, 2], page.steps)
             begin, stop = to_ticks(onset, tpq, page.grid), to_ticks(end, tpq, page.grid)

@@ -12,6 +12,8 @@ from partimento.models.rules.lines import LineRules, draw_line
 from partimento.models.rules.sketch import NoteSpan, Sketch, rules_table
 
 Stretch = tuple[int, int]
+CROSSES = 4.0           # nats against a bass over another part
+PARALLEL = 10.0         # nats against fifths and octaves in parallel with a part that stands: more than a tone is worth
 
 
 def bass_events(sketch: Sketch, names: Mapping[str, str], where: Sequence[Stretch]) -> list[FigureEvent]:
@@ -50,6 +52,9 @@ def bass_pitches(sketch: Sketch, track: int, events: Sequence[FigureEvent], span
     for row, event in enumerate(events):
         harmony = sketch.harmony_at(event.start)
         over = (pitch - harmony.bass) % 12
+        around = sketch.heights(track, event.start, event.end)
+        if around is not None:
+            page.unary[row] += CROSSES * (pitch > around[0])
         if event.tones in ("R", "8"):
             page.unary[row] += 12.0 * (over != 0)
             if event.tones == "8":
@@ -68,7 +73,7 @@ def bass_pitches(sketch: Sketch, track: int, events: Sequence[FigureEvent], span
             page.unary[row] += 1.2 * (over == 0)
     for place, wanted in fixed.items():
         page.fix(place, wanted)
-    rules = {**table["bass"], "motif": 1.2}
+    rules = {**table["bass"], "motif": 1.2, "parallel": PARALLEL}
     return draw_line(page, LineRules(rules), sketch.rng, sketch.temperature, sketch.top_p)
 
 
@@ -124,7 +129,8 @@ def inner_pitches(sketch: Sketch, track: int, spans: Sequence[NoteSpan], span: S
             page.unary[row] -= weights["empty_fifth"] * (pitch % 12 == third)
     for number, wanted in fixed.items():
         page.fix(number, wanted)
-    return draw_line(page, LineRules(table["inner"]), sketch.rng, sketch.temperature, sketch.top_p)
+    rules = LineRules({**table["inner"], "parallel": PARALLEL})
+    return draw_line(page, rules, sketch.rng, sketch.temperature, sketch.top_p)
 
 
 def _near(sketch: Sketch, span: NoteSpan) -> list[tuple[int, int, int, int]]:

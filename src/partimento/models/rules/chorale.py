@@ -166,6 +166,33 @@ def melody_slots(score: Score, line: Line, home: KeyName, track: int = 0) -> tup
     return slots, spans
 
 
+def sung_phrases(score: Score, line: Line, slots: Sequence[Slot], home: KeyName, closed: bool, track: int = 0,
+                 ) -> tuple[list[Slot], list[Phrase]]:
+    """Return slots that are there already, such as half bars, told off to the phrases of a melody over them.
+
+    A phrase arrives in the slot in which its last note begins and has the cadence ``?``; the last one is asked for a
+    close where the piece is `closed`.
+    """
+    ends = phrase_ends(score, line, track)
+    starts = [slot.start for slot in slots]
+    arrivals = {max(bisect_right(starts, onset) - 1, 0) for onset in ends}
+    last = max(arrivals)
+    out: list[Slot] = []
+    phrase = 0
+    for row, slot in enumerate(slots):
+        out.append(slot._replace(phrase=phrase, arrival=row in arrivals))
+        phrase += row in arrivals and row < last
+    spans = [Phrase("", 0, 0, "?", home.tonic, home.mode) for _ in range(phrase + 1)]
+    if not closed:
+        spans[-1] = spans[-1]._replace(cadence="")
+    return out, spans
+
+
+def phrase_ends(score: Score, line: Line, track: int = 0) -> list[int]:
+    """Return the onsets of the notes with which a melody's phrases end: under a fermata, or heard to close."""
+    return sorted(_ends(score, line, track))
+
+
 def melody_evidence(line: Line, slots: Sequence[Slot]) -> Evidence:
     """Return what a melody says of the chord in each slot: which pitch classes a chord should have, and how much so.
 

@@ -12,6 +12,10 @@ from partimento.models.rules.plan import RomanChord
 from partimento.models.rules.sketch import Sketch, Written, rules_table, velocity_at
 
 FAR = 60.0              # what a voicing costs that lies outside the range
+RESTING = ("PAC", "IAC", "HC", "PC")        # cadences at which an accompaniment rests
+UNDER = 2.0             # that it goes below all other parts
+HANGING = 2.0           # that its top leaves a leading tone hanging
+IN_PARALLEL = 3.0       # that its top or lowest note goes in fifths or octaves with an outer line of the other parts
 
 
 class FigureEvent(NamedTuple):
@@ -31,6 +35,12 @@ class Register(NamedTuple):
     voices: int
     bass_low: int
     bass_high: int
+
+
+def _hangs(before: int, here: int, dominant: RomanChord, tonic: RomanChord) -> bool:
+    """Whether a leading tone on top does not rise where its dominant goes home."""
+    led = dominant.function == "D" and tonic.function == "T" and before % 12 == (dominant.tonic + 11) % 12
+    return led and here != before + 1
 
 
 def bar_events(bar: BeatBar, figure: Mapping[str, Any]) -> list[FigureEvent]:
@@ -58,6 +68,21 @@ def bar_events(bar: BeatBar, figure: Mapping[str, Any]) -> list[FigureEvent]:
     return sorted(out)
 
 
+def resting(events: Sequence[FigureEvent], bar: BeatBar) -> list[FigureEvent]:
+    """Return the events of a bar in which a phrase closes: from the middle beat on the figure holds what it struck.
+
+    >>> four = BeatBar(0, 1920, ((0, 480), (480, 480), (960, 480), (1440, 480)))
+    >>> [e[:2] for e in resting([FigureEvent(480 * k, 480 * k + 480, "*") for k in range(4)], four)]
+    [(0, 480), (480, 960), (960, 1920)]
+    """
+    middle = bar.beats[len(bar.beats) // 2][0]
+    reached = [event.start for event in events if event.start <= middle]
+    if not reached or len(bar.beats) < 2:
+        return list(events)
+    last = max(reached)
+    return [e._replace(end=bar.end) if e.start == last else e for e in events if e.start <= last]
+
+
 def voicings(sketch: Sketch, harmonies: Sequence[RomanChord], register: Register, track: int,
              rootless: bool) -> list[tuple[int, ...]]:
     """Return a close voicing of each harmony, lowest pitch first: the way through them that moves least.
@@ -68,6 +93,7 @@ def voicings(sketch: Sketch, harmonies: Sequence[RomanChord], register: Register
         return []
     options = [_options(h, register, rootless) for h in harmonies]
     others = [sketch.pitches_of_others(track, h.start, h.end) for h in harmonies]
+    lines = [sketch.struck_by_others(track, h.start) for h in harmonies]
     costs: list[list[float]] = []
     back: list[list[int]] = []
     for k, found in enumerate(options):
@@ -78,7 +104,9 @@ def voicings(sketch: Sketch, harmonies: Sequence[RomanChord], register: Register
             continue
         row, came = [], []
         for voicing, cost in zip(found, own, strict=True):
-            moves = [costs[-1][i] + _move(before, voicing) for i, before in enumerate(options[k - 1])]
+            moves = [costs[-1][i] + _move(before, voicing) + _in_parallel(before, voicing, lines[k - 1], lines[k])
+                     + HANGING * _hangs(before[-1], voicing[-1], harmonies[k - 1], harmonies[k])
+                     for i, before in enumerate(options[k - 1])]
             best = min(range(len(moves)), key=moves.__getitem__)
             row.append(moves[best] + cost)
             came.append(best)
@@ -114,18 +142,33 @@ def _own_cost(voicing: Sequence[int], register: Register, others: frozenset[int]
     cost += 2.5 * sum(b - a == 1 for a, b in pairwise(voicing))
     cost += 1.5 * sum(b - a <= 2 and a < 48 for a, b in pairwise(voicing))
     if others and max(others) > register.middle:
-        cost += 0.5 * max(voicing[-1] - max(others) + 1, 0)
+        cost += 0.8 * max(voicing[-1] - max(others) + 1, 0)
+    cost += UNDER * bool(others and voicing[0] < min(others))
     return cost + 6.0 * sum(p - 1 in others or p + 1 in others for p in voicing)
 
 
 def _move(before: Sequence[int], here: Sequence[int]) -> float:
     if len(before) == len(here):
         steps = [b - a for a, b in zip(before, here, strict=True)]
-        cost = 0.25 * sum(abs(s) for s in steps)
+        cost = sum(0.25 * abs(s) + 0.6 * max(abs(s) - 4, 0) for s in steps)
         pairs = combinations(range(len(here)), 2)
         return cost + 1.5 * sum((before[j] - before[i]) % 12 in (0, 7) and (here[j] - here[i]) % 12
                                 == (before[j] - before[i]) % 12 and steps[i] == steps[j] != 0 for i, j in pairs)
     return 0.4 * (abs(before[0] - here[0]) + abs(before[-1] - here[-1]))
+
+
+def _in_parallel(before: Sequence[int], here: Sequence[int], last: Mapping[tuple[int, int], int],
+                 now: Mapping[tuple[int, int], int]) -> float:
+    """What it costs that an outer note of a voicing goes with a line of the other parts from one perfect interval to
+    the same one. `last` and `now`: the pitch of each line where the harmonies begin."""
+    cost = 0.0
+    for name, pitch in now.items():
+        if name in last and last[name] != pitch:
+            for place in (0, -1):
+                apart = (here[place] - pitch) % 12
+                same = apart in (0, 7) and (before[place] - last[name]) % 12 in (apart, (-apart) % 12)
+                cost += IN_PARALLEL * (same and (here[place] - before[place]) * (pitch - last[name]) > 0)
+    return cost
 
 
 def write_figure(sketch: Sketch, track: int, figures: Mapping[str, str], register: Register,
@@ -150,6 +193,8 @@ def write_figure(sketch: Sketch, track: int, figures: Mapping[str, str], registe
         broken = any(row[2] in "123" for rows_of_it in table[name].values() for row in rows_of_it)
         final = sketch.closed and number == len(sketch.bars) - 1
         events = [FigureEvent(bar.start, bar.end, "*" if rootless else "B*")] if final else bar_events(bar, table[name])
+        if not final and phrase.bars > 2 and phrase.cadence in RESTING and number == phrase.first_bar + phrase.bars - 1:
+            events = resting(events, bar)
         grounded = -1
         for event in events:
             for start, end in _pieces(sketch, event):
@@ -165,7 +210,28 @@ def write_figure(sketch: Sketch, track: int, figures: Mapping[str, str], registe
                     if any(a <= start < b for a, b in where):
                         loud = velocity_at(sketch, start, sketch.style["loud"], role)
                         rows.append((start, end - start, pitch, loud, track))
-    return _joined(rows)
+    return _apart(sketch, track, _joined(rows), chords)
+
+
+def _apart(sketch: Sketch, track: int, rows: Sequence[Written],
+           chords: Mapping[int, tuple[int, ...]]) -> list[Written]:
+    """The notes of a broken figure with another chord tone for each that goes in parallel with a line of the others."""
+    groups: dict[int, list[Written]] = {}
+    for row in rows:
+        groups.setdefault(row[0], []).append(row)
+    last, was = -1, -1
+    for onset in sorted(groups):
+        own = groups[onset]
+        pitch = own[0][2] if len(own) == 1 else -1
+        if pitch >= 0 and was >= 0:
+            before, now = sketch.struck_by_others(track, last), sketch.struck_by_others(track, onset)
+            if _in_parallel((was,), (pitch,), before, now):
+                found = [p for p in chords[sketch.harmony_at(onset).start] if p != pitch
+                         and not _in_parallel((was,), (p,), before, now)]
+                pitch = min(found, key=lambda p: (abs(p - pitch), p), default=pitch)
+                groups[onset] = [(*own[0][:2], pitch, *own[0][3:])]
+        last, was = onset, pitch
+    return _joined([row for onset in sorted(groups) for row in groups[onset]])
 
 
 def _pieces(sketch: Sketch, event: FigureEvent) -> list[tuple[int, int]]:

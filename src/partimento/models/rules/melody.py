@@ -16,6 +16,10 @@ from partimento.models.rules.sketch import NoteSpan, Sketch, arch, rules_table
 from partimento.sampling import draw
 
 NONE = float("nan")
+RECOVERY = {"leap_after_leap": 2.6, "leap_steps_on": 1.6, "leap_goes_on": 4.0}      # nats: a leap is filled
+JOIN = 0.5              # nats a semitone over a step by which a new line is away from what is kept beside it
+CLIMAX = 0.9            # nats a semitone that the one high note of a piece lies under its height
+TOP = 0.62              # of the piece: where its high point lies
 
 
 class Motif(NamedTuple):
@@ -140,7 +144,10 @@ def developed(motif: Motif, how: str, beats: int) -> Motif:
 
 
 class Theme:
-    """The motifs of every section, drawn when they are first needed, and the rhythm of every phrase by its bars."""
+    """The motifs of every section, drawn when they are first needed, and the rhythm of every phrase by its bars.
+
+    `given` are motifs that are there already: ``a`` and ``b`` of the piece, ``B.a`` that of a section by its label.
+    """
 
     def __init__(self, style: Mapping[str, Any], rng: Rng, given: Mapping[str, Motif] | None = None) -> None:
         self.style, self.rng = style, rng
@@ -151,7 +158,10 @@ class Theme:
     def _motif(self, label: str, name: str, bar: BeatBar) -> Motif:
         key = (label, name, len(bar.beats))
         if key not in self._motifs:
-            given = self._given.get(name) if label == "A" else None
+            given = self._given.get(f"{label}.{name}")
+            if given is None and self._given:       # another section takes up the same motifs, the answer first
+                other = {"a": "b", "b": "a"}.get(name, name)
+                given = self._given.get(name if label == "A" else other)
             if given is not None and given.rhythm[-1][0] < len(bar.beats):
                 self._motifs[key] = given
             else:
@@ -250,17 +260,24 @@ def draw_lead(sketch: Sketch, track: int, spans: Sequence[NoteSpan], index: int,
     centre, height = _contour(sketch, phrase, spans, span)
     page.unary[own] += weights["contour"] * (pitch[None, :] - centre[:, None]) ** 2
     page.unary[own] += weights["above_peak"] * np.maximum(pitch[None, :] - height[:, None], 0)
+    top = _climax(sketch, phrase, spans)
+    if top >= 0:
+        page.unary[shift + top] += CLIMAX * np.clip(np.round(height[top]) - pitch, 0, 6)
     _cadence(sketch, phrase, page.unary[own], pitch, spans, weights)
     for place, wanted in like.items():
+        if after is not None and place >= len(spans) - 2:
+            continue                            # what comes back gives way to what it has to lead into
         page.unary[shift + place] += weights["same_as_before"] * np.minimum(np.abs(pitch - wanted), 3)
         page.wish[shift + place] = NONE
     if before is not None:
+        page.unary[shift] += JOIN * np.maximum(np.abs(pitch - before[1]) - 2, 0) * (not spans[0].apart)
         page.fix(0, before[1])
     if after is not None:
+        page.unary[shift + len(spans) - 1] += JOIN * np.maximum(np.abs(pitch - after[1]) - 2, 0)
         page.fix(len(whole) - 1, after[1])
     for place, wanted in fixed.items():
         page.fix(shift + place, wanted)
-    line = draw_line(page, LineRules(table["line"]), sketch.rng, sketch.temperature, sketch.top_p)
+    line = draw_line(page, LineRules({**table["line"], **RECOVERY}), sketch.rng, sketch.temperature, sketch.top_p)
     return line[own]
 
 
@@ -269,15 +286,32 @@ def _contour(sketch: Sketch, phrase: Phrase, spans: Sequence[NoteSpan], span: tu
     """Where the line should lie at each note, and over which pitch it should not go: one high point in the piece."""
     middle = (span[0] + span[1]) / 2
     width = min(span[1] - span[0], 19)
-    top_bar = sketch.bars[0].start + 0.62 * (sketch.bars[-1].end - sketch.bars[0].start)
+    top_bar = _top(sketch)
     start = sketch.bars[phrase.first_bar].start
     end = sketch.bars[phrase.first_bar + phrase.bars - 1].end
     places = np.array([(s.start - start) / max(end - start, 1) for s in spans])
     has_peak = start <= top_bar < end
     lift = {"A": 0.0, "B": 2.5, "C": 2.0}.get(phrase.label[:1].upper(), 1.0)
     centre = middle - 0.14 * width + lift + 0.3 * width * arch(places) * (1.25 if has_peak else 0.85)
-    height = np.full(len(spans), middle + (0.5 if has_peak else 0.36) * width)
+    height = np.full(len(spans), middle + (0.5 if has_peak else 0.32) * width)
     return np.asarray(centre), height
+
+
+def _top(sketch: Sketch) -> float:
+    """The tick about which the high point of the piece lies."""
+    return sketch.bars[0].start + TOP * (sketch.bars[-1].end - sketch.bars[0].start)
+
+
+def _climax(sketch: Sketch, phrase: Phrase, spans: Sequence[NoteSpan]) -> int:
+    """Which note of a phrase is the high point of the piece: the strongest and longest near its place, −1 for none."""
+    start, end = sketch.bars[phrase.first_bar].start, sketch.bars[phrase.first_bar + phrase.bars - 1].end
+    if not start <= _top(sketch) < end or phrase.bars < 2:
+        return -1
+    aim, beat = start + 0.6 * (end - start), sketch.around.ticks_per_quarter
+    inner = range(1, len(spans) - 1)
+    return min(inner, default=-1, key=lambda k: (
+        abs(spans[k].start - aim) / (2 * beat) + sketch.level(spans[k].start) - 0.5 * (spans[k].end - spans[k].start)
+        / beat, k))
 
 
 def _cadence(sketch: Sketch, phrase: Phrase, unary: Any, pitch: Any, spans: Sequence[NoteSpan],

@@ -179,6 +179,11 @@ class Sketch:
         found = [p for a, b, p, t in self.sounding if t != track and a < end and b > start]
         return (min(found), max(found)) if found else None
 
+    def struck_by_others(self, track: int, tick: int) -> dict[tuple[int, int], int]:
+        """The lowest (0) and highest (1) pitch that each other part strikes at a tick, by (part, 0 or 1)."""
+        return {(other, side): struck[tick][side] for other, struck in self.lines.items()
+                if other != track and tick in struck for side in (0, 1)}
+
     def pitches_of_others(self, track: int, start: int, end: int) -> frozenset[int]:
         """The pitches that other parts sound from one tick to another."""
         return frozenset(p for a, b, p, t in self.sounding if t != track and a < end and b > start)

@@ -10,16 +10,17 @@ import numpy as np
 from partimento.models.base import Rng
 from partimento.models.rules.basis import home_key, kept_evidence, lay_harmonies, lay_phrases, lay_slots
 from partimento.models.rules.bass import bass_events, bass_pitches, inner_pitches, inner_spans
-from partimento.models.rules.chorale import melody_key, melody_slots
+from partimento.models.rules.chorale import melody_key, melody_slots, phrase_ends, sung_phrases
 from partimento.models.rules.drums import write_drums
 from partimento.models.rules.figuration import figured
 from partimento.models.rules.figures import FigureEvent, Register, write_figure
 from partimento.models.rules.form import BeatBar, beat_bars
-from partimento.models.rules.grammar import Evidence, progression
+from partimento.models.rules.grammar import progression
 from partimento.models.rules.melody import Motif, Theme, draw_lead, motif_of, phrase_spans
-from partimento.models.rules.plan import RomanChord, Slot
+from partimento.models.rules.plan import Phrase, RomanChord, Slot
 from partimento.models.rules.repitch import write_pitches
-from partimento.models.rules.sketch import NoteSpan, Sketch, Written, velocity_at
+from partimento.models.rules.returns import kept_figure, kept_form, kept_phrases, returning
+from partimento.models.rules.sketch import NoteSpan, Sketch, Written, rules_table, velocity_at
 from partimento.models.rules.styles import PITCHED, PLUCKED, track_roles
 from partimento.models.rules.voicing import VoicePart, voice
 from partimento.request import Blanks, Request
@@ -27,8 +28,9 @@ from partimento.sampling import Legal, draw
 from partimento.score import Score
 from partimento.theory import KeyName, track_range
 
-BEFORE, AFTER = 16, 8           # bars around the blanks that are looked at
-CLOSE = 12.0            # nats against a chord that lacks a tone of the tonic, where a kept melody ends
+BEFORE, AFTER = 48, 8           # bars around the blanks that are looked at
+BARE = 8                # kept notes from which on a keyboard that plays one line is heard to do so
+THEME = 4               # notes of a kept phrase that can come back
 VOICES = ("lead", "upper", "lower", "bass")
 Line = list[tuple[int, int, int]]
 
@@ -57,10 +59,17 @@ class PieceWriter:
         key = home_key(around, self.kept, request, low, style, rng)
         if inside and self._covers(inside) and not request.key:
             key = melody_key(around, inside)
-        phrases = lay_phrases(around, self.window, key, style, rng, form, ends and last == len(bars), pickup)
+        sung = bool(inside) and self._covers(inside)
+        blank = [(r.start, r.end) for r in blanks.regions]
+        if len(self.window) > 1 and inside and inside[0][0] < self.window[1].start and first <= 0:
+            pickup |= 2 * (inside[0][0] - self.window[0].start) > self.window[0].end - self.window[0].start
+        said = "" if form or sung else kept_form(self.window[pickup:], inside, blank)
+        phrases = lay_phrases(around, self.window, key, style, rng, form or said, ends and last == len(bars), pickup)
+        if said:
+            phrases = kept_phrases(phrases, self.window, blank, key)
         legal = Legal(around, request)
         voices = self._voices(inside)
-        if voices and inside and self._covers(inside):
+        if voices and sung:
             slots, spans = melody_slots(self._only(inside), inside, KeyName(*key))
             evidence = kept_evidence(self.kept, inside, slots)
             chords = around.chords if request.chords else ()
@@ -70,23 +79,31 @@ class PieceWriter:
             how = style["harmony"].get("slots", "half")
             kept_chords = [c.tick for c in around.chords] if self._given() else []
             busy = bool(line) and not (blanks.tracks() and self.roles[blanks.tracks()[0]] == "lead")
-            sung = bool(inside) and self._covers(inside)
-            if sung:                                # the melody knows where it closes; only its end is known to us
+            if sung:                                # the melody knows where its phrases close
                 phrases = [p._replace(cadence="", repeats=-1) for p in phrases]
+                kept_chords += self._resting(inside)
             slots = lay_slots(self.window, phrases, "half" if how == "bar" and busy else how, kept_chords)
+            spans = phrases
+            if sung:
+                slots, spans = sung_phrases(self._only(inside), inside, slots, KeyName(*key), ends)
             evidence = kept_evidence(self.kept, inside, slots)
-            if sung and ends and evidence is not None:
-                _close_home(evidence, slots, inside[-1], key)
-            found = lay_harmonies(slots, self.window, phrases, style, evidence, around, self._given(), rng, temperature)
+            if evidence is not None and not sung:
+                evidence = returning(evidence, slots, phrases, self.window)
+            found = lay_harmonies(slots, self.window, spans, style, evidence, around, self._given(), rng, temperature)
         self.slots = slots
         self.sketch = Sketch(around, self.window, phrases, _without_gaps(found, self.window), style, legal, rng,
                              temperature, request.top_p or 1.0, ends)
         self.sketch.add([tuple(row) for row in self.kept.notes().tolist()
                          if self.window[0].start <= row[0] < self.window[-1].end], fresh=False)
-        self.voiced = slots if voices else []
+        self.together = voices
 
     def _inside(self, line: Line) -> Line:
         return [n for n in line if self.window[0].start <= n[0] < self.window[-1].end]
+
+    def _resting(self, line: Line) -> list[int]:
+        """The beats on which a phrase of the kept melody comes to rest: a chord may begin there."""
+        beats = {start for bar in self.window for start, _ in bar.beats}
+        return [tick for tick in phrase_ends(self._only(line), line) if tick in beats]
 
     def _given(self) -> bool:
         """Whether chord symbols of the frame are to be followed: those asked, or those of the piece that is kept."""
@@ -110,6 +127,8 @@ class PieceWriter:
         for on, off, pitch in zip(own.onset.tolist(), own.offset.tolist(), own.pitch.tolist(), strict=True):
             if out and out[-1][0] == on:
                 out[-1] = (on, max(off, out[-1][1]), max(pitch, out[-1][2]))
+            elif out and pitch < out[-1][2] and 2 * (min(off, out[-1][1]) - on) >= off - on:
+                continue                # it lies under a note that goes on
             else:
                 if out and out[-1][1] > on:
                     out[-1] = (out[-1][0], on, out[-1][2])
@@ -149,7 +168,7 @@ class PieceWriter:
         sketch = self.sketch
         todo = [i for name in (*PITCHED, "drums") for i, role in enumerate(self.roles)
                 if role == name and i in self.blanks.tracks()]
-        voices = self._voices([]) if self.voiced else []
+        voices = self.together
         rows: list[Written] = []
         for track in todo:
             where = self._where(track)
@@ -175,7 +194,7 @@ class PieceWriter:
             return write_drums(sketch, track, _one(names, rng), where)
         if role in ("lead", "keyboard"):
             rows = self._lead(track, where, role)
-            if role == "keyboard":
+            if role == "keyboard" and not self._bare(track):
                 has_bass = "bass" in self.roles
                 line = {row[0]: row[2] for row in rows}
                 sketch.sounding += [(a, a + d, p, -2) for a, d, p, _, _ in rows]
@@ -210,7 +229,12 @@ class PieceWriter:
 
     def _lead(self, track: int, where: list[tuple[int, int]], role: str) -> list[Written]:
         sketch = self.sketch
-        given: dict[str, Motif] = motif_of(sketch, self._inside(self.top_line(track) or self._kept_line()))
+        own_line = self._inside(self.top_line(track) or self._kept_line())
+        given: dict[str, Motif] = motif_of(sketch, own_line)
+        for label in {phrase.label.rstrip("'") for phrase in sketch.phrases} if given else ():
+            there = [n for n in own_line if sketch.phrases[sketch.phrase_at(sketch.bar_at(n[0]))].label.rstrip("'")
+                     == label]
+            given |= {f"{label}.{name}": motif for name, motif in motif_of(sketch, there).items()}
         theme = Theme(self.style, self.rng, given)
         span = self._lead_span(track, role)
         kept = self.top_line(track)
@@ -219,6 +243,9 @@ class PieceWriter:
         for index, phrase in enumerate(sketch.phrases):
             first, last = self.window[phrase.first_bar], self.window[phrase.first_bar + phrase.bars - 1]
             if not any(a < last.end and b > first.start for a, b in where):
+                own = [n for n in kept if first.start <= n[0] < last.end]
+                if len(own) >= THEME:
+                    heard[index] = [NoteSpan(a, b) for a, b, _ in own], [p for _, _, p in own]
                 continue
             final = sketch.closed and index == len(sketch.phrases) - 1
             source = heard.get(phrase.repeats)
@@ -248,22 +275,26 @@ class PieceWriter:
         return rows
 
     def _alike(self, one: int, two: int) -> bool:
-        a, b = self.sketch.phrases[one], self.sketch.phrases[two]
-        shapes = [[tuple(length for _, length in self.window[p.first_bar + k].beats) for k in range(p.bars)]
-                  for p in (a, b)]
-        return shapes[0] == shapes[1]
+        """Whether the bars of two phrases have the same beats; one may have a pick-up's bar before them."""
+        a, b = (self._shape(self.sketch.phrases[k]) for k in (one, two))
+        return len(a) - len(b) in (0, 1) and a[len(a) - len(b):] == b
+
+    def _shape(self, phrase: Phrase) -> list[tuple[int, ...]]:
+        return [tuple(length for _, length in self.window[phrase.first_bar + k].beats) for k in range(phrase.bars)]
 
     def _again(self, source: tuple[list[NoteSpan], list[int]], one: int, two: int, fresh: list[NoteSpan],
                ) -> tuple[list[NoteSpan], dict[int, int]]:
         """A phrase heard before, at its new place: note for note, but for the close where its cadence is another."""
         a, b = self.sketch.phrases[one], self.sketch.phrases[two]
-        by = self.window[b.first_bar].start - self.window[a.first_bar].start
-        close = self.window[b.first_bar + b.bars - 1].start
+        by = self.window[b.first_bar + b.bars - 1].start - self.window[a.first_bar + a.bars - 1].start
+        begin, close = self.window[b.first_bar].start, self.window[b.first_bar + b.bars - 1].start
         same_close = a.cadence == b.cadence and not (self.sketch.closed and two == len(self.sketch.phrases) - 1)
         spans: list[NoteSpan] = []
         like: dict[int, int] = {}
         for one_span, pitch in zip(*source, strict=True):
             start = one_span.start + by
+            if start < begin:
+                continue
             if start >= close and not same_close:
                 break
             like[len(spans)] = pitch
@@ -274,8 +305,24 @@ class PieceWriter:
 
     # --- the other parts -------------------------------------------------------------------------------------------
 
-    def _names(self, kind: str) -> dict[str, str]:
-        """The pattern of every section: one for the first, perhaps another for the others."""
+    def _bare(self, track: int) -> bool:
+        """Whether a keyboard's kept notes are one line alone, which goes on as one."""
+        own = int((self.kept.track == track).sum())
+        return own >= BARE and len(self.top_line(track)) > 0.95 * own
+
+    def _names(self, kind: str, track: int) -> dict[str, str]:
+        """The pattern of every section: one for the first, perhaps another for the others; what a part has that is
+        kept in part goes on."""
+        own = self.kept.select(self.kept.track == track)
+        top = {(a, p) for a, _, p in self.top_line(track)} if kind == "left" else set()
+        onsets = [a for a, p in zip(own.onset.tolist(), own.pitch.tolist(), strict=True) if (a, p) not in top]
+        if onsets:
+            known = {name for style in rules_table("styles").values()
+                     for name in ([style[kind]] if isinstance(style[kind], str) else style[kind])}
+            figures = rules_table("figures")["bass" if kind == "bass" else "chords"]
+            found = kept_figure(self.window, onsets, {name: figures[name] for name in known})
+            if found:
+                return {"": found}
         table = self.style[kind] if isinstance(self.style[kind], dict) else {self.style[kind]: 1}
         first = _one(table, self.rng)
         rest = {name: weight * (0.5 if name == first else 1.0) for name, weight in table.items()}
@@ -299,7 +346,7 @@ class PieceWriter:
         bass = (max(low, min(36, high - 12)), max(min(48, high), max(low, min(36, high - 12)) + 11))
         register = Register(max(low, middle - 12), min(high, middle + 11), middle, 2 if second else 3, bass[0],
                             min(bass[1], high))
-        rows = write_figure(self.sketch, track if not lead else -1, self._names(kind), register, where,
+        rows = write_figure(self.sketch, track if not lead else -1, self._names(kind, track), register, where,
                             rootless=rootless, role=0.8 if kind != "pad" else 0.7)
         rows = [(a, d, p, v, track) for a, d, p, v, _ in rows if low <= p <= high or asked is False]
         if not lead:
@@ -321,7 +368,7 @@ class PieceWriter:
             low, high = max(low, own[0]), min(high, own[1])
             high = min(high, low + 24) if low < 40 else high
         kept = self.top_line(track)
-        events = bass_events(sketch, self._names("bass"), where)
+        events = bass_events(sketch, self._names("bass", track), where)
         spans = [NoteSpan(e.start, e.end) for e in events]
         plan, fixed, _ = _around_kept(spans, {}, self._inside(kept), kept, where)
         tones = {e.start: e.tones for e in events}
@@ -413,16 +460,6 @@ class PieceWriter:
 def _one(weights: Mapping[str, float], rng: Rng) -> str:
     names = list(weights)
     return names[draw([weights[name] for name in names], rng.random())]
-
-
-def _close_home(evidence: Evidence, slots: Sequence[Slot], last: tuple[int, int, int], key: tuple[int, str]) -> None:
-    """Let the last note of a kept melody stand over the tonic, where it is of its triad."""
-    triad = [(key[0] + step) % 12 for step in (0, 3 if key[1] == "minor" else 4, 7)]
-    if last[2] % 12 in triad:
-        for row, slot in enumerate(slots):
-            if slot.start < last[1] and slot.end > last[0]:
-                evidence.against[row] = 0.0
-                evidence.against[row, triad] = CLOSE
 
 
 def _without_gaps(harmonies: Sequence[RomanChord], bars: Sequence[BeatBar]) -> list[RomanChord]:
