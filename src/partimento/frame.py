@@ -19,7 +19,7 @@ from partimento.score import BoolArray, Controls, Key, Meter, Score, Tempo
 NEW_TICKS_PER_QUARTER = 480
 MAX_QUARTERS = 4 * MAX_BARS_ASKED       # the longest blank that is written at once
 _TAKEN_BY = {"bars": ("compose", "continue"), "place": ("infill", "humanize"), "strength": ("vary", "humanize"),
-             "open": ("infill", "vary"), "swing": ("humanize",), "rules": ("humanize",)}
+             "open": ("infill", "vary"), "swing": ("humanize",), "rules": ("humanize",), "species": ("harmonize",)}
 BAND = ("piano", "bass", "drums")         # what accompanies, where nothing is said
 _OF_NOTES = ("key", "chords", "ranges", "targets", "loop", "stream", "temperature", "top_p", "tries")
 _CONTROLLER, _BEND = 0xB0, 0xE0
@@ -134,6 +134,7 @@ def _accompany(request: Request, source: Score) -> Canvas:
 def accompaniment(source: Score) -> tuple[str, ...]:
     """The names of the parts that accompany a piece where none are named: of `BAND` those that do not play in it.
 
+    >>> from partimento.score import Track
     >>> accompaniment(Score(onset=[0], duration=[480], pitch=[60], velocity=[80], track=[0], tracks=(Track("Piano"),)))
     ('bass', 'drums')
     """

@@ -237,6 +237,9 @@ def _canvas(request: Request, model: Model, source: Score | None) -> tuple[Canva
             raise RequestError(nearest(name, names, "track"))
     check_ranges(made.around, made.blanks.tracks(), request)
     targets = _targets(request, made.around)
+    if request.species is not None and not model.knows_species:
+        raise ModelError(f"species counterpoint needs a family that knows its rules; the {model.family} family does "
+                         "not: take --model rules")
     why_not = model.can(made.around, made.blanks, request)
     if why_not is not None:
         raise ModelError(why_not)
@@ -411,6 +414,8 @@ def _verdicts(request: Request, made: Canvas, score: Score, new: BoolArray) -> l
         out.append(("key", verdict))
     if request.chords:
         out.append(("chords", controls.chords_hold(score, score.chords, notes=new)))
+    if request.species:
+        out.append(("species", controls.species_holds(score, request.species, new)))
     return out
 
 

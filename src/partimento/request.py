@@ -94,8 +94,9 @@ class Request:
     (`{"violin": "G3-E6"}`), `targets` the wanted value of a control, by name or `track.name`. `open` (infill, vary)
     is `all` or `pitch`; `strength` is the share of notes let go (vary), or how much is performed (humanize), 0–1;
     `swing` (humanize) how long the first half of a beat is beside the second, `rules` the quantities of rules of
-    performance; `loop` makes a piece that repeats without a seam; `stream` takes the first attempt bar by bar as it is
-    made, unranked.
+    performance; `species` (harmonize) makes the new track a counterpoint of that species, 1–4, to the line given;
+    `loop` makes a piece that repeats without a seam; `stream` takes the first attempt bar by bar as it is made,
+    unranked.
     `temperature` (0.01–100) and `top_p` (0.001–1) shape the draw (left open: what suits the family). `index` says
     which of several candidates of one `seed` this is, `tries` how many attempts the best is taken of; `originality`
     (``strict``, ``normal``, ``off``) what of the music that taught the model is borrowed too much; `registry` (sha256)
@@ -120,6 +121,7 @@ class Request:
     open: str = "all"
     strength: float | None = None
     swing: float | None = None
+    species: int | None = None
     rules: Mapping[str, float] = dataclasses.field(default_factory=dict)
     loop: bool = False
     stream: bool = False
@@ -181,6 +183,7 @@ class Request:
         for name, low, high, why in (
             ("bars", 1, MAX_BARS_ASKED, "how many bars to make"), ("tempo", 4, 960, "quarter notes a minute"),
             ("strength", 0, 1, "0 gives the input back"), ("swing", 1, 4, "1 is even, 2 as long as 2 to 1"),
+            ("species", 1, 4, "of counterpoint"),
             ("temperature", 0.01, 100, "1 is the model as it learnt"), ("top_p", 0.001, 1, "1 keeps every choice"),
             ("seed", 0, 2**63 - 1, "a whole number"), ("index", 0, MAX_COUNT - 1, "which candidate"),
             ("tries", 1, 10_000, "candidates a piece"),

@@ -132,19 +132,22 @@ def infill(music: Music, *, bars: str, model: Model | str = "markov", tracks: st
 
 
 def harmonize(music: Music, *, model: Model | str = "markov", tracks: str | Sequence[str] = (),
-              key: str | None = None, chords: str | None = None, ranges: Mapping[str, str] | None = None,
+              species: int | None = None, key: str | None = None, chords: str | None = None,
+              ranges: Mapping[str, str] | None = None,
               targets: Mapping[str, float] | None = None, temperature: float | None = None, top_p: float | None = None,
               tries: int | None = None, originality: str = "normal", registries: Sequence[Registered] = (),
               seed: int | None = None, count: int = 1, input_meter: str | None = None,
               input_downbeat: float | str | None = None, max_notes: int = formats.DEFAULT_MAX_NOTES) -> list[Result]:
     """The melody with `tracks` added to it (a track that is there already is written anew).
 
+    `species` (1–4) makes the one new track a counterpoint of that species to the line given; the rules family does it.
+
     >>> song = compose(model="random", bars=2, tracks="flute", seed=1)[0].score
     >>> [track.name for track in harmonize(song, tracks="piano,bass", model="random", seed=1)[0].score.tracks]
     ['flute', 'piano', 'bass']
     """
-    request = Request(verb="harmonize", tracks=_names(tracks), key=key, chords=chords, ranges=ranges or {},
-                      targets=targets or {}, temperature=temperature, top_p=top_p, tries=tries,
+    request = Request(verb="harmonize", tracks=_names(tracks), species=species, key=key, chords=chords,
+                      ranges=ranges or {}, targets=targets or {}, temperature=temperature, top_p=top_p, tries=tries,
                       originality=originality, seed=_seed(seed))
     return _run(request, model, music, count, registries,
                 input_meter=input_meter, input_downbeat=input_downbeat, max_notes=max_notes)
@@ -214,7 +217,7 @@ def stream(music: Music | None = None, *, verb: str = "compose", model: Model | 
            bars: int | str | None = None, meter: str | None = None, tempo: float | None = None, key: str | None = None,
            tracks: str | Sequence[str] = (), chords: str | None = None, ranges: Mapping[str, str] | None = None,
            targets: Mapping[str, float] | None = None, open: str = "all", strength: float | None = None,
-           loop: bool = False, temperature: float | None = None, top_p: float | None = None,
+           species: int | None = None, loop: bool = False, temperature: float | None = None, top_p: float | None = None,
            originality: str = "normal", registries: Sequence[Registered] = (), seed: int | None = None, index: int = 0,
            input_meter: str | None = None, input_downbeat: float | str | None = None,
            max_notes: int = formats.DEFAULT_MAX_NOTES) -> generate.Streaming:
@@ -231,8 +234,8 @@ def stream(music: Music | None = None, *, verb: str = "compose", model: Model | 
     wish: dict[str, Any] = {"place": str(bars)} if place else {"bars": bars}
     request = Request(verb=verb.rstrip("_"), **wish, meter=meter, tempo=tempo, key=key, tracks=_names(tracks),
                       chords=chords, ranges=ranges or {}, targets=targets or {}, open=open, strength=strength,
-                      loop=loop, temperature=temperature, top_p=top_p, originality=originality, seed=_seed(seed),
-                      index=index)
+                      species=species, loop=loop, temperature=temperature, top_p=top_p, originality=originality,
+                      seed=_seed(seed), index=index)
     chosen = choose_model(model)
     source = None if music is None else load(music, input_meter, input_downbeat, max_notes)
     named, guard = _guarded(request, chosen, registries)

@@ -119,6 +119,8 @@ def infill(**given: Any) -> None:
 @click.argument("song", type=click.Path())
 @click.option("--tracks", default="",
               help="Tracks to add, such as piano or alto,tenor,bass [what the model learnt, or piano].")
+@click.option("--species", type=int,
+              help="Add one line in species counterpoint, 1 to 4, above or below SONG by its range (--model rules).")
 @_wish
 def harmonize(**given: Any) -> None:
     """SONG (a melody, say) with other tracks composed to it."""

@@ -197,7 +197,8 @@ class Model(ABC):
     A subclass gives `Config` (a frozen dataclass, keyword only, every field with a default), the flags, `fill`,
     and, where it learns, `fit`, `state` and `restore`. Everything else (the frame, borders, keeping what is kept,
     facts, targets, retries, saving) happens once, outside. `resumes` says that a fit that was stopped goes on from its
-    `keep` file; `needs_torch` that learning (never playing) takes PyTorch.
+    `keep` file; `needs_torch` that learning (never playing) takes PyTorch;
+    `knows_species` that it answers a request for species counterpoint.
     """
 
     Config: ClassVar[type]
@@ -206,6 +207,7 @@ class Model(ABC):
     has_likelihood: ClassVar[bool] = False
     resumes: ClassVar[bool] = False
     needs_torch: ClassVar[bool] = False
+    knows_species: ClassVar[bool] = False
 
     def __init__(self, config: Any = None, **settings: Any) -> None:
         if config is not None and settings:

@@ -19,6 +19,8 @@ from partimento.models.base import Model, Reason, Rng, Table
 from partimento.models.rules.explain import reason_for
 from partimento.models.rules.form import parse_form
 from partimento.models.rules.shown import rules_shown
+from partimento.models.rules.species import exercise_of, what_gives_way, write_species
+from partimento.models.rules.species_explain import species_reason
 from partimento.models.rules.styles import style_for, style_named, suggested_request
 from partimento.models.rules.writing import PieceWriter
 from partimento.request import Blanks, Request
@@ -58,14 +60,27 @@ class Rules(Model):
 
     Config: ClassVar[type] = RulesConfig
     family: ClassVar[str] = "rules"
+    knows_species: ClassVar[bool] = True
     config: RulesConfig
 
     def suggest(self, request: Request, rng: Rng) -> Request:
         """The request with what was left open filled in as the style has it; see the contract."""
+        if request.species is not None:
+            return request.replace(tracks=request.tracks or ("violin",))
         return suggested_request(request, self.config.style, rng)
+
+    def can(self, around: Score, blanks: Blanks, request: Request) -> str | None:
+        """None, or why no species counterpoint can be written to the line given; see the contract."""
+        found = exercise_of(around, blanks, request) if request.species is not None else None
+        return found if isinstance(found, str) else None
 
     def fill(self, around: Score, blanks: Blanks, request: Request, rngs: Sequence[Rng]) -> list[Score]:
         """One candidate a generator; see the contract."""
+        if request.species is not None:
+            exercise = exercise_of(around, blanks, request)
+            if isinstance(exercise, str):
+                raise ModelError(exercise)
+            return write_species(around, request, exercise, rngs)
         out = []
         for rng in rngs:
             name = self.config.style
@@ -80,6 +95,12 @@ class Rules(Model):
         """The tables that hold numbers: harmony, styles, part-writing."""
         return rules_shown()
 
+    def remarks(self, around: Score, blanks: Blanks, request: Request) -> tuple[str, ...]:
+        """What is told where no species counterpoint keeps every rule; see the contract."""
+        exercise = exercise_of(around, blanks, request) if request.species is not None else ""
+        said = "" if isinstance(exercise, str) else what_gives_way(request, exercise)
+        return (said,) if said else ()
+
     def explain(self, score: Score, note: int) -> Reason | None:
         """Why a note is there, by the analysis of the same tables; see the contract."""
-        return reason_for(score, note, self.config.style)
+        return species_reason(score, note) or reason_for(score, note, self.config.style)
