@@ -28,6 +28,8 @@ def models() -> list[dict[str, Any]]:
         kind = family(name)
         row: dict[str, Any] = {"name": name, "is": (kind.__doc__ or "").strip().splitlines()[0],
                                "learns": kind.learns, "likelihood": kind.has_likelihood}
+        if kind.styles():
+            row["styles"] = {style: told["forms"] for style, told in kind.styles().items()}
         if kind.needs_torch and name not in checkpoint.bundled_names():
             row["bundled"] = f"none: train one with partimento train FOLDER --model {name}"
         elif kind.learns:
@@ -102,6 +104,8 @@ def line(row: dict[str, Any]) -> str:
                 f"{', '.join(row['licences'] or [])}"
     elif row.get("bundled"):
         text += f"\n         bundled: {row['bundled']}"
+    for name, forms in row.get("styles", {}).items():
+        text += f"\n         --style {name if ' ' not in name else repr(name)}: in the form {', or '.join(forms)}"
     return text
 
 

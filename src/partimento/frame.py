@@ -19,7 +19,8 @@ from partimento.score import BoolArray, Controls, Key, Meter, Score, Tempo
 NEW_TICKS_PER_QUARTER = 480
 MAX_QUARTERS = 4 * MAX_BARS_ASKED       # the longest blank that is written at once
 _TAKEN_BY = {"bars": ("compose", "continue"), "place": ("infill", "humanize"), "strength": ("vary", "humanize"),
-             "open": ("infill", "vary"), "swing": ("humanize",), "rules": ("humanize",), "species": ("harmonize",)}
+             "open": ("infill", "vary"), "swing": ("humanize",), "rules": ("humanize",), "species": ("harmonize",),
+             "form": ("compose",), "style": ("compose",)}
 BAND = ("piano", "bass", "drums")         # what accompanies, where nothing is said
 _OF_NOTES = ("key", "chords", "ranges", "targets", "loop", "stream", "temperature", "top_p", "tries")
 _CONTROLLER, _BEND = 0xB0, 0xE0
@@ -151,7 +152,7 @@ def _vary(request: Request, source: Score) -> Canvas:
     uniform = generator(request.seed, request.index, 3).random(len(source))
     stay = ~np.isin(source.track, tracks) | (uniform >= strength)
     source = _with_chords(source, request, 0)
-    regions = tuple(Region(i, start, end, request.open) for i in tracks for start, end in _gaps(source, i, stay))
+    regions = tuple(Region(i, start, end, request.open) for i in tracks for start, end in let_go_gaps(source, i, stay))
     if not regions:
         return Canvas(source, Blanks(), False)
     return _cut(source, regions, np.flatnonzero(stay).tolist(), False)
@@ -164,8 +165,11 @@ def _humanize(request: Request, source: Score) -> Canvas:
     return Canvas(source, Blanks(tuple(Region(i, first, last, "expression") for i in tracks)), False)
 
 
-def _gaps(score: Score, track: int, stay: BoolArray) -> list[tuple[int, int]]:
-    """Where the notes of a track that are let go stood: from each onset to the next note that stays, or to the end."""
+def let_go_gaps(score: Score, track: int, stay: BoolArray) -> list[tuple[int, int]]:
+    """Return where the notes of a track that are let go stood: from each onset to the next note that stays, or the end.
+
+    `stay` (bool[n]) says which notes do; ticks.
+    """
     kept = np.unique(score.onset[stay & (score.track == track)])
     gaps: list[tuple[int, int]] = []
     for start in np.unique(score.onset[~stay & (score.track == track)]).tolist():

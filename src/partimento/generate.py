@@ -11,6 +11,8 @@ import numpy.typing as npt
 
 from partimento import __version__, controls, theory
 from partimento.errors import ModelError, RequestError, nearest
+from partimento.formed import in_form
+from partimento.forms import form_spans
 from partimento.frame import Canvas, accompaniment, frame
 from partimento.judge.collapse import collapse
 from partimento.judge.guard import Borrowed, Guard, parts_in
@@ -135,12 +137,16 @@ def _ready(request: Request, model: Model, source: Score | None) -> tuple[Reques
         raise ModelError(f"this {model.family} model has learnt nothing yet: fit it first, or load a checkpoint")
     if request.input is not None and source is None:
         source = unpack_score(request.input)
+    styles = list(model.styles())
+    if request.style is not None and request.style not in styles:
+        raise ModelError(nearest(request.style, styles, "style") if styles else
+                         f"the {model.family} family knows no styles, only rules does: leave the style out")
     return _resolve(request, model, source), source
 
 
 def _resolve(request: Request, model: Model, source: Score | None) -> Request:
     """Open facts filled in: in the style learnt, then by the house's defaults; and the input put inside."""
-    suggested = model.suggest(request, generator(request.seed, 0, 2))
+    suggested = in_form(model, request).suggest(request, generator(request.seed, 0, 2))
     if request.verb != "compose":
         suggested = request.replace(tracks=suggested.tracks if request.verb == "harmonize" else request.tracks,
                                     temperature=suggested.temperature, top_p=suggested.top_p)
@@ -177,6 +183,7 @@ class Candidate(NamedTuple):
 def _one(request: Request, model: Model, source: Score | None, guard: Guard) -> Result:
     if request.stream:
         return _stream(request, model, source, guard).finish()
+    model = in_form(model, request)
     made, targets = _canvas(request, model, source)
     tries = request.tries or (TRIES_WITH_TARGETS if targets else 1)
     found = _candidates(request, model, made, targets, [(1, t) for t in range(tries)])
@@ -247,6 +254,7 @@ def _canvas(request: Request, model: Model, source: Score | None) -> tuple[Canva
 
 
 def _stream(request: Request, model: Model, source: Score | None, guard: Guard) -> Streaming:
+    model = in_form(model, request)
     made, targets = _canvas(request, model, source)
     around, regions = made.around, made.blanks.regions
     spans = list(zip(around.bar_starts[:-1].tolist(), around.bar_starts[1:].tolist(), strict=True))
@@ -416,6 +424,8 @@ def _verdicts(request: Request, made: Canvas, score: Score, new: BoolArray) -> l
         out.append(("chords", controls.chords_hold(score, score.chords, notes=new)))
     if request.species:
         out.append(("species", controls.species_holds(score, request.species, new)))
+    if request.form:
+        out.append(("form", controls.form_holds(score, form_spans(request.form, request.bars))))
     return out
 
 

@@ -19,6 +19,7 @@ import numpy as np
 
 from partimento import packing, theory
 from partimento.errors import RequestError, nearest
+from partimento.forms import check_chords, form_spans
 from partimento.score import BoolArray, Score
 
 VERBS = ("compose", "continue", "infill", "harmonize", "accompany", "vary", "humanize")
@@ -90,9 +91,11 @@ class Request:
 
     `bars` is how many bars to make (compose, continue); `place` is where to write (infill: `5-8`, or `5.3-8` from
     beat 3 of bar 5; humanize: what to perform). `tracks` names the parts to write, `tempo` is in quarter notes a
-    minute, `chords` as in `theory.parse_chords`. `ranges` gives the lowest and highest pitch a track may take
-    (`{"violin": "G3-E6"}`), `targets` the wanted value of a control, by name or `track.name`. `open` (infill, vary)
-    is `all` or `pitch`; `strength` is the share of notes let go (vary), or how much is performed (humanize), 0–1;
+    minute, `chords` as in `theory.parse_chords`. `form` (compose; ``A8 A8 B8 A'8``) says which sections return, and so
+    how many bars there are; `style` (compose) names one that the family knows. `ranges` gives the lowest and highest
+    pitch a track may take (`{"violin": "G3-E6"}`), `targets` the wanted value of a control, by name or `track.name`.
+    `open` (infill, vary) is `all` or `pitch`; `strength` is the share of notes let go (vary), or how much is performed
+    (humanize), 0–1;
     `swing` (humanize) how long the first half of a beat is beside the second, `rules` the quantities of rules of
     performance; `species` (harmonize) makes the new track a counterpoint of that species, 1–4, to the line given;
     `loop` makes a piece that repeats without a seam; `stream` takes the first attempt bar by bar as it is made,
@@ -116,6 +119,8 @@ class Request:
     tempo: float | None = None
     key: str | None = None
     chords: str | None = None
+    form: str | None = None
+    style: str | None = None
     ranges: Mapping[str, str] = dataclasses.field(default_factory=dict)
     targets: Mapping[str, float] = dataclasses.field(default_factory=dict)
     open: str = "all"
@@ -154,6 +159,8 @@ class Request:
         self._check_contents()
         for name in ("targets", "rules"):
             object.__setattr__(self, name, {key: float(value) for key, value in getattr(self, name).items()})
+        if self.form is not None:
+            object.__setattr__(self, "bars", sum(span.bars for span in form_spans(self.form, self.bars)))
         self._check_numbers()
         if self.verb not in VERBS:
             raise RequestError(nearest(self.verb, VERBS, "verb"))
@@ -167,6 +174,8 @@ class Request:
             theory.parse_key(self.key)
         if self.chords is not None:
             theory.parse_chords(self.chords, 1)
+            if self.form is not None and self.bars is not None:
+                check_chords(self.form, self.bars, self.chords)
         for name, span in self.ranges.items():
             parse_range(span, name)
 

@@ -73,7 +73,8 @@ def _chosen(loaded: checkpoint.Loaded, name: str) -> Chosen:
     return Chosen(loaded.model, name, loaded.hash, guard, provenance.taught_by(loaded))
 
 
-def compose(*, model: Model | str = "markov", bars: int | None = None, meter: str | None = None,
+def compose(*, model: Model | str = "markov", bars: int | None = None, form: str | None = None,
+            style: str | None = None, meter: str | None = None,
             tempo: float | None = None, key: str | None = None, tracks: str | Sequence[str] = (),
             chords: str | None = None, ranges: Mapping[str, str] | None = None,
             targets: Mapping[str, float] | None = None, loop: bool = False, temperature: float | None = None,
@@ -81,10 +82,14 @@ def compose(*, model: Model | str = "markov", bars: int | None = None, meter: st
             registries: Sequence[Registered] = (), seed: int | None = None, count: int = 1) -> list[Result]:
     """New pieces out of nothing but what is asked; what is left open is filled in the style learnt.
 
+    `form` (``A8 A8 B8 A'8``, ``AABA``) says which sections return, or return varied, and how many bars there are;
+    `style` is one of those that the family knows (of rules: ``bossa``, ``waltz``; `Model.styles`).
+
     >>> [r.score.n_bars for r in compose(model="random", bars=4, meter="3/4", seed=1, count=2)]
     [4, 4]
     """
-    request = Request(verb="compose", bars=bars, meter=meter, tempo=tempo, key=key, tracks=_names(tracks),
+    request = Request(verb="compose", bars=bars, form=form, style=style, meter=meter, tempo=tempo, key=key,
+                      tracks=_names(tracks),
                       chords=chords, ranges=ranges or {}, targets=targets or {}, loop=loop, temperature=temperature,
                       top_p=top_p, tries=tries, originality=originality, seed=_seed(seed))
     return _run(request, model, None, count, registries)
@@ -214,7 +219,8 @@ def humanize(music: Music, *, strength: float = 0.7, bars: str | None = None, tr
 
 
 def stream(music: Music | None = None, *, verb: str = "compose", model: Model | str = "markov",
-           bars: int | str | None = None, meter: str | None = None, tempo: float | None = None, key: str | None = None,
+           bars: int | str | None = None, form: str | None = None, style: str | None = None, meter: str | None = None,
+           tempo: float | None = None, key: str | None = None,
            tracks: str | Sequence[str] = (), chords: str | None = None, ranges: Mapping[str, str] | None = None,
            targets: Mapping[str, float] | None = None, open: str = "all", strength: float | None = None,
            species: int | None = None, loop: bool = False, temperature: float | None = None, top_p: float | None = None,
@@ -231,7 +237,7 @@ def stream(music: Music | None = None, *, verb: str = "compose", model: Model | 
     [(1, 2, 3, 4), True]
     """
     place = verb == "infill" and bars is not None
-    wish: dict[str, Any] = {"place": str(bars)} if place else {"bars": bars}
+    wish: dict[str, Any] = {"form": form, "style": style} | ({"place": str(bars)} if place else {"bars": bars})
     request = Request(verb=verb.rstrip("_"), **wish, meter=meter, tempo=tempo, key=key, tracks=_names(tracks),
                       chords=chords, ranges=ranges or {}, targets=targets or {}, open=open, strength=strength,
                       species=species, loop=loop, temperature=temperature, top_p=top_p, originality=originality,

@@ -20,9 +20,9 @@ MAX_LINES = 500
 
 # A room imports only from rooms before it. `models` stands for every family.
 ORDER = (
-    "errors", "settings", "workers", "score", "packing", "theory", "features", "tokens", "notation", "formats",
+    "errors", "settings", "workers", "score", "packing", "theory", "forms", "features", "tokens", "notation", "formats",
     "fingerprint", "controls", "request", "sampling", "counting", "models.base", "data", "checkpoint", "habits",
-    "events", "network", "nets", "models", "judge", "frame", "performance", "generate", "repair", "training",
+    "events", "network", "nets", "models", "judge", "frame", "formed", "performance", "generate", "repair", "training",
     "provenance", "forgetting", "testing", "render", "verbs", "output", "evaluating", "explaining", "inspecting",
     "conversion", "about", "progress", "cli", "service", "studio", "__main__",
 )  # fmt: skip

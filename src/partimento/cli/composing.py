@@ -80,7 +80,11 @@ _opening = click.option("--open", default="all", show_default=True,
 
 
 @click.command()
-@click.option("--bars", type=int, help="How many bars to make [16].")
+@click.option("--bars", type=int, help="How many bars to make [as the form says, or 16].")
+@click.option("--form", help='Sections by letter and bars: "A8 A8 B8 A8", or AABA. A letter that comes again returns, '
+                             "with a prime (A'8) varied.")
+@click.option("--style", help="A style that the family knows, such as bossa of --model rules (partimento models lists "
+                              "them).")
 @click.option("--tracks", default="", help="Instruments, such as piano,bass,drums [what the model learnt, or piano].")
 @click.option("--loop", is_flag=True, help="A seamless loop: exact length, the tail folds into the head.")
 @_frame

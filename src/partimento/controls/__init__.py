@@ -11,13 +11,14 @@ from typing import NamedTuple
 
 from partimento import features
 from partimento.controls.facts import Verdict, chords_hold, key_holds
+from partimento.controls.form import form_holds
 from partimento.controls.mend import mend_chords, mend_facts, mend_key
 from partimento.controls.species import species_holds
 from partimento.errors import RequestError, nearest
 from partimento.score import Score
 
-__all__ = ["CONTROLS", "Control", "Verdict", "chords_hold", "key_holds", "mend_chords", "mend_facts", "mend_key",
-           "parse_target", "species_holds"]
+__all__ = ["CONTROLS", "Control", "Verdict", "chords_hold", "form_holds", "key_holds", "mend_chords", "mend_facts",
+           "mend_key", "parse_target", "species_holds"]
 
 Measure = Callable[[Score, "int | None"], "float | None"]
 

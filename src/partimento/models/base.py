@@ -197,12 +197,14 @@ class Model(ABC):
     A subclass gives `Config` (a frozen dataclass, keyword only, every field with a default), the flags, `fill`,
     and, where it learns, `fit`, `state` and `restore`. Everything else (the frame, borders, keeping what is kept,
     facts, targets, retries, saving) happens once, outside. `resumes` says that a fit that was stopped goes on from its
-    `keep` file; `needs_torch` that learning (never playing) takes PyTorch;
-    `knows_species` that it answers a request for species counterpoint.
+    `keep` file; `needs_torch` that learning (never playing) takes PyTorch; `knows_species` that it answers a request
+    for species counterpoint; `builds_forms` that `fill` reads the form of a request and plans by it (the road writes in
+    a form for all others).
     """
 
     Config: ClassVar[type]
     family: ClassVar[str]
+    builds_forms: ClassVar[bool] = False
     learns: ClassVar[bool] = False
     has_likelihood: ClassVar[bool] = False
     resumes: ClassVar[bool] = False
@@ -236,6 +238,11 @@ class Model(ABC):
     def fitted(self) -> bool:
         """Whether the model is ready to compose."""
         return True
+
+    @classmethod
+    def styles(cls) -> Mapping[str, Mapping[str, Any]]:
+        """The styles that a request may name, with what is worth telling of each; most families know none."""
+        return {}
 
     def suggest(self, request: Request, rng: Rng) -> Request:
         """The request with facts that were left open filled in, in the style learnt (bars, meter, tempo, tracks)."""

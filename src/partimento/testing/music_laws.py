@@ -6,7 +6,9 @@ import itertools
 
 import numpy as np
 
-from partimento import controls, theory
+from partimento import controls, generate, theory
+from partimento.errors import RequestError
+from partimento.forms import form_spans
 from partimento.request import Blanks, Region, Request, Result
 from partimento.sampling import generator, track_ranges
 from partimento.score import Meter, Score
@@ -183,3 +185,25 @@ def pitch_alone_keeps_the_rhythm(subject: Subject) -> None:
 
 def _rhythm(score: Score) -> list[list[int]]:
     return sorted(np.delete(score.notes(), 2, axis=1).tolist())
+
+
+@law()
+def form_is_held(subject: Subject) -> None:
+    """What returns in a form comes back, what varies differs, what is new is new; a replay gives it again."""
+    for seed, (text, bars) in enumerate((("A4 B4 A4", 12), ("A4 A'4 B2 A4", 14), ("AABA", 32))):
+        result = subject.one(form=text, tracks=("flute", "piano"), seed=seed)
+        score = result.score
+        expect(score.n_bars == bars, f"{text}: {score.n_bars} bars")
+        verdict = controls.form_holds(score, form_spans(text, bars))
+        row = next(row for row in result.rows if row.name == "form")
+        expect((row.met, row.got) == (verdict.ok, verdict.reason), f"{text}: the receipt is of another piece")
+        expect(verdict.ok, f"{text}: {verdict.reason}")
+        again = generate.remake(Request.from_json(result.request.to_json()), subject.model).score
+        expect(again == score, f"{text}: a replay gave other notes")
+    for wish in ({"bars": 8}, {"chords": "C F G C Am F G C D F G C"}):
+        try:
+            subject.one(form="A4 B4 A4", **wish)
+        except RequestError as error:
+            expect("A4 B4 A4" in str(error), f"the refusal of {wish} does not name the form")
+        else:
+            raise AssertionError(f"{wish} were taken with a form that contradicts them")

@@ -11,14 +11,15 @@ What is kept speaks for the harmonies and the motifs, and is met by every line a
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from partimento.errors import ModelError
+from partimento.errors import ModelError, RequestError
+from partimento.forms import form_spans, parse_form
 from partimento.models.base import Model, Reason, Rng, Table
 from partimento.models.rules.explain import reason_for
-from partimento.models.rules.form import parse_form
 from partimento.models.rules.shown import rules_shown
+from partimento.models.rules.sketch import rules_table
 from partimento.models.rules.species import exercise_of, what_gives_way, write_species
 from partimento.models.rules.species_explain import species_reason
 from partimento.models.rules.styles import style_for, style_named, suggested_request
@@ -31,7 +32,8 @@ from partimento.score import Score
 class RulesConfig:
     """`style` is one of the table of styles, or ``auto``: what suits the tracks, the meter and the tempo, else drawn.
 
-    `form` is what the piece is to be built like, such as ``A8 A8 B8 A8``; empty: a form of the style.
+    `form` is what the piece is to be built like, such as ``A8 A8 B8 A8``, fitted to its length; empty: a form of the
+    style. A style or a form that a request names goes before.
     """
 
     style: str = "auto"
@@ -44,7 +46,10 @@ class RulesConfig:
         if self.style != "auto":
             style_named(self.style)
         if self.form:
-            parse_form(self.form)
+            try:
+                parse_form(self.form)
+            except RequestError as error:
+                raise ModelError(str(error)) from None
 
 
 class Rules(Model):
@@ -61,13 +66,24 @@ class Rules(Model):
     Config: ClassVar[type] = RulesConfig
     family: ClassVar[str] = "rules"
     knows_species: ClassVar[bool] = True
+    builds_forms: ClassVar[bool] = True
     config: RulesConfig
+
+    @classmethod
+    def styles(cls) -> Mapping[str, Mapping[str, Any]]:
+        """The styles of the table: the meters, tempos (quarter notes a minute), forms and bands of each.
+
+        >>> sorted(Rules.styles())[:3]
+        ['ambient', 'battle', 'bossa']
+        """
+        return {name: {"meters": list(style["meters"]), "tempo": style["tempo"], "forms": list(style["forms"]),
+                       "tracks": style["bands"]} for name, style in rules_table("styles").items()}
 
     def suggest(self, request: Request, rng: Rng) -> Request:
         """The request with what was left open filled in as the style has it; see the contract."""
         if request.species is not None:
             return request.replace(tracks=request.tracks or ("violin",))
-        return suggested_request(request, self.config.style, rng)
+        return suggested_request(request, request.style or self.config.style, rng)
 
     def can(self, around: Score, blanks: Blanks, request: Request) -> str | None:
         """None, or why no species counterpoint can be written to the line given; see the contract."""
@@ -82,12 +98,15 @@ class Rules(Model):
                 raise ModelError(exercise)
             return write_species(around, request, exercise, rngs)
         out = []
+        form = self.config.form
+        if request.form:
+            form = " ".join(f"{span.label}{span.bars}" for span in form_spans(request.form, around.n_bars))
         for rng in rngs:
-            name = self.config.style
+            name = request.style or self.config.style
             if name == "auto":
                 name = style_for(around, request, rng)
             style: dict[str, Any] = style_named(name)
-            rows = PieceWriter(around, blanks, request, style, self.config.form, rng).write()
+            rows = PieceWriter(around, blanks, request, style, form, rng).write()
             out.append(around.with_rows(rows))
         return out
 

@@ -121,8 +121,12 @@ def voicings(sketch: Sketch, harmonies: Sequence[RomanChord], register: Register
 
 
 def _options(harmony: RomanChord, register: Register, rootless: bool) -> list[tuple[int, ...]]:
-    """Every close position of the chord's tones (of four tones and three voices the fifth or the root stays away)."""
+    """Every close position of the chord's tones (of four tones and three voices the fifth or the root stays away, of a
+    chord with a ninth both)."""
     tones = list(dict.fromkeys(harmony.pitches))
+    if len(tones) > max(register.voices, 4):
+        tones.pop(2)
+        rootless = True
     while len(tones) > register.voices:
         tones.remove(tones[0] if rootless and len(tones) > 3 else tones[2] if len(tones) > 2 else tones[-1])
     sets = [tones] if len(tones) >= 2 else [[*tones, (tones[0] + 7) % 12]]

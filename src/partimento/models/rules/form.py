@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from partimento.errors import ModelError
+from partimento.forms import FormPart, parse_form
 from partimento.models.base import Rng
 from partimento.models.rules.plan import Phrase
 from partimento.sampling import draw
@@ -15,40 +14,6 @@ from partimento.score import Score
 
 UNIT = 4                # bars of a phrase, where nothing else is asked
 AWAY = 0.3              # of a piece, that may stand in another key than its own
-_SECTION = re.compile(r"([A-Za-z]+'*)(\d*)")
-
-
-class FormPart(NamedTuple):
-    """One section of a form: its label and how many bars it lasts, 0 where that is left open."""
-
-    label: str
-    bars: int
-
-
-def parse_form(text: str) -> list[FormPart]:
-    """Return the sections that a person wrote: ``A8 A8 B8 A8``, ``AABA`` or ``verse8 chorus8``.
-
-    ModelError where it cannot be read.
-
-    >>> parse_form("A8 A8 B8 A8")[2]
-    FormPart(label='B', bars=8)
-    >>> [section.label for section in parse_form("AABA")]
-    ['A', 'A', 'B', 'A']
-    """
-    words = text.replace(",", " ").replace("-", " ").split()
-    if len(words) == 1 and re.fullmatch(r"(?:[A-Z]'*)+", words[0]):
-        words = re.findall(r"[A-Z]'*", words[0])
-    elif len(words) == 1 and re.fullmatch(r"(?:[A-Z]'*\d+)+", words[0]):
-        words = re.findall(r"[A-Z]'*\d+", words[0])
-    out = []
-    for word in words:
-        found = _SECTION.fullmatch(word)
-        if found is None or int(found[2] or 1) < 1:
-            raise ModelError(f"a form must be sections with their bars, such as 'A8 A8 B8 A8'; got {text!r}")
-        out.append(FormPart(found[1], int(found[2] or 0)))
-    if not out:
-        raise ModelError(f"a form must have at least one section; got {text!r}: write for example 'A8 A8 B8 A8'")
-    return out
 
 
 def fit_form(sections: Sequence[FormPart], bars: int, whole: bool = False) -> list[FormPart]:

@@ -2,9 +2,10 @@
 
 A Roman numeral says a chord in a key. The case of its letters is the quality of the triad (``IV`` major, ``ii`` minor,
 ``vii°`` diminished, ``viiø7`` half-diminished, ``III+`` augmented), figures are those of thorough bass (``6``, ``64``,
-``7``, ``65``, ``43``, ``42``; ``maj7`` is a major seventh wherever it stands), ``b`` and ``#`` shift the root, and what
-follows a stroke is the key it is heard in: ``V65/V``. Degrees of minor are those of its natural scale, but ``vii°``
-stands on the leading tone. ``N6`` is the Neapolitan, ``It6``, ``Ger6``, ``Fr6`` the augmented sixths.
+``7``, ``65``, ``43``, ``42``; ``9`` adds a major ninth to the seventh; ``maj7`` and ``maj9`` have a major seventh
+wherever they stand), ``b`` and ``#`` shift the root, and what follows a stroke is the key it is heard in: ``V65/V``.
+Degrees of minor are those of its natural scale, but ``vii°`` stands on the leading tone. ``N6`` is the Neapolitan,
+``It6``, ``Ger6``, ``Fr6`` the augmented sixths.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ from partimento.theory import MAJOR_SCALE, fifths, parse_chord
 CADENCES = ("PAC", "IAC", "HC", "DC", "PC")    # perfect and imperfect authentic, half, deceptive, plagal
 NATURAL_MINOR = (0, 2, 3, 5, 7, 8, 10)
 _NUMERALS = ("I", "II", "III", "IV", "V", "VI", "VII")
-_ROMAN = re.compile(r"([b#]?)(VII|VI|IV|V|III|II|I|vii|vi|iv|v|iii|ii|i)([°ø+]?)(maj7|64|65|43|42|6|7|)")
-_PLACE = {"": 0, "6": 1, "64": 2, "7": 0, "maj7": 0, "65": 1, "43": 2, "42": 3}     # which chord tone the bass has
+_ROMAN = re.compile(r"([b#]?)(VII|VI|IV|V|III|II|I|vii|vi|iv|v|iii|ii|i)([°ø+]?)(maj7|maj9|64|65|43|42|6|7|9|)")
+_PLACE = {"": 0, "6": 1, "64": 2, "7": 0, "maj7": 0, "9": 0, "maj9": 0,         # which chord tone the bass has
+          "65": 1, "43": 2, "42": 3}
 _FUNCTIONS = {1: "T", 2: "S", 3: "T", 4: "S", 5: "D", 6: "T", 7: "D"}
 _SIXTHS = {"N6": ((1, 5, 8), 5), "It6": ((8, 0, 6), 8), "Ger6": ((8, 0, 3, 6), 8), "Fr6": ((8, 0, 2, 6), 8)}
 _QUALITIES = {(0, 4, 7): "", (0, 3, 7): "m", (0, 3, 6): "dim", (0, 4, 8): "aug", (0, 4, 7, 10): "7",
@@ -135,6 +137,8 @@ def numeral(degree: str, mode: str = "major") -> Numeral:
     ((2, 6, 9, 0), 6)
     >>> numeral("vii°7", "minor").pitches
     (11, 2, 5, 8)
+    >>> numeral("ii9").pitches, numeral("Imaj9").pitches
+    ((2, 5, 9, 0, 4), (0, 4, 7, 11, 2))
     """
     if degree in _SIXTHS:
         pitches, bass = _SIXTHS[degree]
@@ -160,9 +164,11 @@ def numeral(degree: str, mode: str = "major") -> Numeral:
     tones: tuple[int, ...] = (0, 4, 7) if upper else (0, 3, 7)
     if quality:
         tones = (0, 4, 8) if quality == "+" else (0, 3, 6)
-    if figure in ("7", "65", "43", "42", "maj7"):
+    if figure in ("7", "65", "43", "42", "9", "maj7", "maj9"):
         wide = not sign and step in ((1, 4) if mode == "major" else (1, 3, 6)) and upper
-        tones = (*tones, 11 if figure == "maj7" or wide else 9 if quality == "°" else 10)
+        tones = (*tones, 11 if figure.startswith("maj") or wide else 9 if quality == "°" else 10)
+    if figure.endswith("9"):
+        tones = (*tones, 2)
     pitches = tuple((root + tone) % 12 for tone in tones)
     leads = 11 if 11 in pitches and step in (5, 7, 3) and (step != 3 or quality == "+") and upper | (step == 7) else -1
     function = _FUNCTIONS[step] if not (step == 5 and not upper) else "T"
