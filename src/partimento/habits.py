@@ -90,24 +90,30 @@ def usual_ranges(tables: Table, request: Request) -> dict[str, str]:
     out = dict(request.ranges)
     for track in theory.parse_tracks(request.tracks):
         rows = [(pitch, seen) for program, pitch, seen in tables.get("span", ()) if program == track.program]
-        found = None if track.is_drum or track.name in out else usual_range(rows, track.program)
+        found = None if track.is_drum or track.name in out else usual_range(rows, track)
         if found is not None:
             out[track.name] = found
     return out
 
 
-def usual_range(rows: Iterable[tuple[int, int]], program: int) -> str | None:
+def usual_range(rows: Iterable[tuple[int, int]], track: Track) -> str | None:
     """Where nearly all notes lie, of (pitch, count) rows, as a range of a Request; None under an octave.
 
-    >>> usual_range([(60, 5), (62, 80), (76, 80), (79, 5)], 0)
+    A named voice has its own, whatever was learnt.
+
+    >>> usual_range([(60, 5), (62, 80), (76, 80), (79, 5)], Track("piano"))
     'D4-E5'
+    >>> usual_range([], Track("tenor", 52))
+    'C3-A4'
     """
     rows = sorted(rows)
+    if theory.track_range(track) != theory.comfortable_range(track.program, track.is_drum):
+        return "-".join(theory.pitch_name(pitch) for pitch in theory.track_range(track))
     if not rows:
         return None
     below = np.cumsum([seen for _, seen in rows])
     edges = [rows[int(np.searchsorted(below, share * below[-1]))][0] for share in (ALL_BUT, 1 - ALL_BUT)]
-    low, high = theory.instrument_range(program)
+    low, high = theory.instrument_range(track.program)
     low, high = max(low, edges[0]), min(high, edges[1])
     return f"{theory.pitch_name(low)}-{theory.pitch_name(high)}" if high - low >= 12 else None
 

@@ -380,9 +380,21 @@ _ALIASES: dict[str, int] = {
 # Where a voice's own part lies; other words take the range of their program.
 VOICE_RANGES: dict[str, tuple[int, int]] = {
     "soprano": (60, 81), "alto": (55, 74), "tenor": (48, 69), "baritone": (43, 64), "bass voice": (40, 62)}
+_BOWED, _BASSES, _BLOWN = range(40, 44), range(32, 40), range(56, 80)
+_VOICES = frozenset(("soprano", "alto", "tenor", "bass", "voice", "vocal", "melody"))
 _DRUM_WORDS = ("drums", "drum", "drum kit", "drumkit", "percussion", "kit")
 _PROGRAMS: dict[str, int] = ({name.lower(): i for i, name in enumerate(INSTRUMENT_NAMES)}
                              | {**_ALIASES, "bass voice": 52})
+
+
+def plays_single_notes(track: Track) -> bool:
+    """Whether a track plays one note at a time: winds, bowed strings, basses and named voices.
+
+    >>> plays_single_notes(Track("flute", 73)), plays_single_notes(Track("piano", 0))
+    (True, False)
+    """
+    named = bool(_VOICES & set(track.name.lower().split()))
+    return not track.is_drum and (named or any(track.program in kind for kind in (_BOWED, _BASSES, _BLOWN)))
 
 
 def parse_instrument(text: str) -> Track:

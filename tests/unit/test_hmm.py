@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from partimento import generate
+from partimento.counting.hidden import Chain
 from partimento.errors import ModelError
 from partimento.models.base import Piece
 from partimento.models.hmm import Hmm
@@ -23,6 +24,7 @@ from partimento.models.hmm.pianos import hands_joined, two_hands
 from partimento.models.hmm.pitch import Lesson, Seen, Weights, _slopes, log_chances, pitch_chances, tasteful
 from partimento.models.hmm.rhythm import BeatRows, ago_of, cells_of, entries_of, learn_patterns, pattern_name
 from partimento.models.hmm.sheet import HarmonySheet
+from partimento.models.hmm.write import Taste
 from partimento.request import Blanks, Region, Request
 from partimento.sampling import generator
 from partimento.score import Chord, Key, Meter, Score, Track
@@ -370,3 +372,48 @@ def test_a_plain_beat_writes_only_what_is_legal():
     assert plain_beat(page, dict.fromkeys(range(24), hats))[:, :2].tolist() == [[0, 42], [6, 42], [12, 42], [18, 42]]
     dotted = PageGrid(Score(end=1440, meters=(Meter(0, 6, 8),)), 12)
     assert plain_beat(dotted, dict.fromkeys(range(36), hats))[:, 0].tolist() == [0, 6, 12, 18, 24, 30]
+
+
+# --- taste ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_sharpened_chain_stays_as_long_as_it_learnt_to_and_leaves_for_what_is_likely():
+    rng = np.random.default_rng(5)
+    moves = rng.dirichlet(np.full(6, 0.5), (3, 6))
+    moves[:, 0] = 0.95 * np.eye(6)[0] + 0.05 * moves[:, 0]
+    found = Taste(0.7, 0.8).sharpened(Chain(np.full(6, 1 / 6), moves)).moves
+    np.testing.assert_allclose(found.sum(axis=2), 1)
+    np.testing.assert_allclose(np.diagonal(found, axis1=1, axis2=2), np.diagonal(moves, axis1=1, axis2=2))
+    for table in range(3):
+        for state in range(6):
+            away = np.delete(moves[table, state], state) ** (1 / 0.7)
+            away /= away.sum()
+            order = np.sort(away)[::-1]
+            kept = away >= order[min(int((np.cumsum(order) < 0.8).sum()), 4)]
+            wanted = np.where(kept, away, away * 1e-6)
+            wanted *= (1 - moves[table, state, state]) / wanted.sum()
+            np.testing.assert_allclose(np.delete(found[table, state], state), wanted, atol=1e-12)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_voices_sing_one_note_at_a_time_do_not_cross_and_come_to_rest(model, seed):
+    made = generate.generate(Request(verb="compose", bars=8, seed=seed, key="C major", top_p=0.92, meter="4/4",
+                                     tracks=("soprano", "alto", "tenor", "bass voice")), model)[0].score
+    last = int(made.bar_starts[-2])
+    for track in range(4):
+        own = made.select(made.track == track)
+        assert len(np.unique(own.onset)) == len(own)
+        assert (own.onset[1:] >= own.offset[:-1]).all()
+        assert own.onset[own.onset >= last].tolist() == [last]
+        assert int(own.offset.max()) == made.end
+    final = made.select(made.onset == last)
+    assert set((final.pitch % 12).tolist()) <= {0, 4, 7}
+    assert int(final.pitch[final.track == 3][0]) % 12 == 0
+    crossed = total = 0
+    for note in made.notes().tolist():
+        for other in made.notes().tolist():
+            if other[4] < note[4] and other[0] <= note[0] < other[0] + other[1]:
+                total += 1
+                crossed += other[2] < note[2]
+    assert total > 8
+    assert crossed <= 0.1 * total           # where nothing else is left

@@ -132,6 +132,16 @@ def held(evidence: Floats, states: Ints) -> Floats:
     return out
 
 
+def tones_of(state: int, tonic: int) -> tuple[int, ...]:
+    """The pitch classes of a state over a tonic, the root first.
+
+    >>> tones_of(7 * 5 + 2, 0)
+    (7, 11, 2, 5)
+    """
+    degree, quality = divmod(state, len(QUALITIES))
+    return tuple((tonic + degree + tone) % 12 for tone in QUALITIES[quality][1])
+
+
 def chord_name(state: int, tonic: int = 0, mode: str = "major") -> str:
     """The symbol of a state in a key.
 

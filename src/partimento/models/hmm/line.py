@@ -10,12 +10,13 @@ from partimento.models.hmm.page import DRUMS, TOP_DOWN, Bools, Ints, PageGrid, S
 from partimento.models.hmm.pitch import FIRST_ROW, N_ROLES, Seen
 
 SLOW = 0.1                 # how much one note moves the centre of its line
+SINGLE = 0.95              # of the onsets of a part that is one line, those of one note
 AHEAD = (1, 2, 4, 8)       # how many onsets away a kept note is, at most, told apart
 
 
 class Surroundings:
     """What other parts do at every step: the `low` and `high` pitch that sound (−1: none); whether one `strikes`; and
-    of each part alone the highest (`lines`)."""
+    of each part alone the highest (`lines`), by track where it is one line (`single`)."""
 
     def __init__(self, page: PageGrid, notes: SteppedNotes) -> None:
         self.low, self.high = np.full(page.steps, 128, np.int64), np.full(page.steps, -1, np.int64)
@@ -29,6 +30,9 @@ class Surroundings:
             np.maximum(self.high[own], pitch, out=self.high[own])
         self.low[self.low == 128] = -1
         self.lines = [line.tolist() for line in lines.values()]
+        onsets = [notes.onset[notes.track == track] for track in lines]
+        self.single = {track: line for track, line, own in zip(lines, self.lines, onsets, strict=True)
+                       if len(np.unique(own)) >= SINGLE * len(own)}
         self.strikes[np.minimum(notes.onset, page.steps - 1)] = True
 
 

@@ -34,7 +34,8 @@ SCALE_ROWS = N_ROLES * 2 * 3
 CHORD_ROWS = N_ROLES * 4
 BATCH = 256
 RATE, DECAY = 0.25, 1e-5
-PARALLEL, AGAIN = 0.005, 0.4       # what a sharpened draw leaves of the chance of a parallel, and of one more repeat
+PARALLEL = 0.005           # what a sharpened draw leaves of the chance of a parallel
+AGAIN = (1.0, 0.5, 0.2, 0.05)       # and of one more repeat, by how many there were
 
 
 class Seen(NamedTuple):
@@ -98,14 +99,14 @@ def pitch_chances(weights: Weights, seen: Seen, legal: Bools, state: int) -> Flo
 
 
 def tasteful(found: Floats, seen: Seen, parallels: Sequence[int]) -> Floats:
-    """Chances (float64[128]) as a sharpened draw takes them: hardly ever one of `parallels`, and less of a note that
-    was struck three times already; as they were where nothing else is left."""
+    """Chances (float64[128]) as a sharpened draw takes them: hardly ever one of `parallels`, and the less of a note the
+    more often it was struck in a row; as they were where nothing else is left."""
     out = found.copy()
     out[list(parallels)] *= PARALLEL
     for row, ref in zip(seen.rows, seen.refs, strict=True):
         kind = row - FIRST_ROW["run"]
-        if 0 <= kind < RELATIONS["run"] and kind % 4 > 0:
-            out[ref] *= AGAIN
+        if 0 <= kind < RELATIONS["run"]:
+            out[ref] *= AGAIN[kind % 4]
     return out if out.sum() > 0 else found
 
 

@@ -26,6 +26,7 @@ from partimento.models.hmm.harmony import (
     smoothed,
     spoken_for,
     tables_of,
+    tones_of,
 )
 from partimento.models.hmm.learn import stand_in
 from partimento.models.hmm.line import rekeyed
@@ -126,7 +127,8 @@ class HarmonySheet:
     def __init__(self, learnt: HmmTables, score: Score, blanks: Blanks, request: Request | None,
                  weigh: bool = False, hands: Sequence[tuple[int, int]] = ()) -> None:
         self.learnt, self.score, self.blanks = learnt, score, blanks
-        self.page = PageGrid(score, learnt.grid, not (request and request.loop))
+        self.ends = not (request and request.loop)
+        self.page = PageGrid(score, learnt.grid, self.ends)
         rewritten = blanks.rewritten(score)
         self.kept_score = score.select(~rewritten)
         self.kept, _ = notes_on(self.kept_score, learnt.grid)
@@ -176,6 +178,30 @@ class HarmonySheet:
         kept = held(kept, chord_states(self.page, self.score.chords, tonic))
         return chain, kept, tables_of(self.page, keys[1]), keys
 
+    def closing(self) -> int | None:
+        """The step at which what is new comes to rest: in the last bar, with the last kept onset; None in a loop, in a
+        page of one bar, and where what is kept goes on in the very last beat."""
+        page = self.page
+        if not self.ends or page.bar[-1] < 1:
+            return None
+        first = int(np.searchsorted(page.bar, page.bar[-1]))
+        drums = [i for i, track in enumerate(self.score.tracks) if track.is_drum]
+        late = self.kept.onset[(self.kept.onset >= first) & ~np.isin(self.kept.track, drums)]
+        found = int(late.max(initial=first))
+        return found if found < page.steps and page.slot[found] in (0, page.grid) else None
+
+    def home(self, kept: Floats, closing: int, keys: tuple[Ints, Ints]) -> Floats:
+        """The evidence (logarithms) with the tonic from the closing step on, where no chord is written there and all
+        that is kept there belongs to it."""
+        page = self.page
+        beats = np.arange(page.beats) >= page.beat[closing]
+        tonic = int(tonic_of(*keys)[page.beat[closing]])
+        state = int(keys[1][page.beat[closing]])
+        sounding = self.kept.pitch[(self.kept.end > closing)] % 12
+        if self.score.chords or not np.isin(sounding, tones_of(state, tonic)).all():
+            return kept
+        return held(kept, np.where(beats, state, NONE))
+
     # --- filling ---------------------------------------------------------------------------------------------
 
     def fill(self, taste: Taste, rng: np.random.Generator) -> Score:
@@ -185,12 +211,17 @@ class HarmonySheet:
         if not self.key_known:
             key = learnt.keys[draw([weight for _, weight in learnt.keys], rng.random())][0]
         chain, kept, inputs, keys = self.harmony(key)
+        closing = self.closing() if taste.sharp else None
+        if closing is not None:
+            kept = self.home(kept, closing, keys)
         calm = taste._replace(temperature=taste.temperature * (STEADY if taste.sharp else 1.0))
         states = drawn_paths(calm.sharpened(chain), kept, [page.beats], rng.random(page.beats), inputs, logs=True)
         rows: list[tuple[int, ...]] = []
         tpq = self.score.ticks_per_quarter
         for part, role in self.parts(self.kept):
             patterns, habits = learnt.patterns[role], learnt.habits(role)
+            if closing is not None:
+                part.close(closing)
             struck, path = part.draw_rhythm(patterns, taste, rng)
             usual = learnt.reach(role) if taste.sharp else None
             new, changed = part.draw_pitches(learnt.weights, habits, struck, states, keys, taste, usual, rng)

@@ -7,15 +7,19 @@ from typing import NamedTuple
 
 import numpy as np
 
+from partimento import theory
 from partimento.counting.hidden import Chain, drawn_paths, log_likelihood
 from partimento.models.hmm.details import SIZES, Habits
+from partimento.models.hmm.harmony import tones_of
 from partimento.models.hmm.line import AHEAD, ChordLine, Surroundings
-from partimento.models.hmm.page import DRUMS, FINE, Bools, Floats, Ints, PageGrid, SteppedNotes
+from partimento.models.hmm.page import BASS, DRUMS, FINE, SUPPORT, Bools, Floats, Ints, PageGrid, SteppedNotes
 from partimento.models.hmm.pitch import Seen, Weights, pitch_chances, tasteful
 from partimento.models.hmm.rhythm import Patterns, ago_of, cells_of, entries_of, memory_of
 from partimento.request import Blanks
 from partimento.sampling import Legal, draw, shape
 from partimento.score import Score, Track
+
+LONGEST = 2                # bars that a sharpened draw leaves a part without an onset
 
 
 class Taste(NamedTuple):
@@ -41,18 +45,21 @@ class Taste(NamedTuple):
         return uniform * (yes + no) >= no
 
     def sharpened(self, chain: Chain) -> Chain:
-        """The chain with each row of its tables shaped."""
+        """The chain with where it goes on to shaped; how long it stays in a state is left as it was learnt."""
         if self.temperature == 1 and self.top_p >= 1:
             return chain
-        moves = np.maximum(chain.moves, 1e-300) ** (1 / self.temperature)
-        moves /= moves.sum(axis=2, keepdims=True)
+        itself = np.eye(chain.moves.shape[1], dtype=bool)
+        leaves = np.where(itself, 0.0, chain.moves)
+        away = leaves.sum(axis=2, keepdims=True)
+        moves = np.where(itself, 0.0, np.maximum(leaves, 1e-300) ** (1 / self.temperature))
+        moves /= np.maximum(moves.sum(axis=2, keepdims=True), 1e-300)
         if self.top_p < 1:      # what is left out stays barely possible: what is kept may ask for it
             order = np.sort(moves, axis=2)[..., ::-1]
             running = np.cumsum(order, axis=2)
-            least = np.take_along_axis(order, (running < self.top_p * (1 - 1e-12)).sum(axis=2, keepdims=True), 2)
-            moves = np.where(moves >= least, moves, moves * 1e-6)
-            moves /= moves.sum(axis=2, keepdims=True)
-        return chain._replace(moves=moves)
+            kept = np.minimum((running < self.top_p * (1 - 1e-12)).sum(axis=2, keepdims=True), order.shape[2] - 1)
+            moves = np.where(moves >= np.take_along_axis(order, kept, 2), moves, moves * 1e-6)
+            moves /= np.maximum(moves.sum(axis=2, keepdims=True), 1e-300)
+        return chain._replace(moves=np.where(itself, chain.moves, away * moves))
 
 
 class Pitched(NamedTuple):
@@ -74,6 +81,10 @@ class BlankPart:
         self.page, self.track, self.role, self.kept, self.legal = page, track, role, kept, legal
         self.fixed, self.fixed_index, self.kind = fixed, fixed_index, kind
         self.around = Surroundings(page, others)
+        self.single = theory.plays_single_notes(kind)
+        self.above = [line for own, line in self.around.single.items() if own < track]
+        self.below = [line for own, line in self.around.single.items() if own > track]
+        self.closing: int | None = None         # the step of the last onset, where this part ends the piece
         self.open = np.zeros(page.steps, bool)
         for region in blanks.regions:
             if region.track == track and region.open == "all":
@@ -94,6 +105,11 @@ class BlankPart:
         mask = legal.copy()
         mask[self.kept.pitch[sounding]] = False
         return mask
+
+    def close(self, struck: int) -> None:
+        """Let the part end with an onset at the step `struck`, where it is free to."""
+        if self.role != DRUMS and self.open[struck] and not self.standing[struck:].any():
+            self.closing = struck
 
     # --- when ------------------------------------------------------------------------------------------------
 
@@ -125,6 +141,7 @@ class BlankPart:
         ago, near = page.ago.tolist(), page.beat_ago.tolist()
         strikes = self.around.strikes.tolist()
         places = self.page.divisions().tolist() if taste.sharp else None
+        within, bar, latest = page.within.tolist(), page.bar.tolist(), page.bar[np.argmax(self.open)]
         inside: dict[int, int] = {}             # of each beat: whether its onsets lie on halves and quarters, or thirds
         for step in np.flatnonzero(self.open & ~self.standing).tolist():
             memory = 3 * (0 if ago[step] < 0 else 2 if struck[ago[step]] else 1) + (
@@ -134,7 +151,12 @@ class BlankPart:
                 kind, beat = places[step], int(page.beat[step])
                 if kind and (kind == FINE or inside.get(beat, kind) != kind):
                     chance = 0.0
+            if self.closing is not None and step >= self.closing:
+                chance = float(step == self.closing)
+            if taste.sharp and not within[step] and bar[step] - latest > LONGEST and self.role != DRUMS:
+                chance = 1.0
             struck[step] = taste.says_yes(chance, rng.random())
+            latest = bar[step] if struck[step] else latest
             if places is not None and struck[step] and places[step]:
                 inside[int(page.beat[step])] = places[step]
         return struck, path
@@ -216,7 +238,7 @@ class BlankPart:
             count, mask = len(fixed), self.masks.get(step)
             if free:
                 size = 1 + taste.pick(self.size_chances(habits, line, step, before, len(kept)), rng.random())
-                count = size - len(kept)
+                count = (1 if taste.sharp and self.single else size) - len(kept)
             if len(fixed):
                 mask = self.fixed_mask(step, int(self.fixed.end[fixed].max()), spans, count)
             written: list[int] = []
@@ -229,6 +251,10 @@ class BlankPart:
                 if usual is not None and (legal & usual).any():
                     legal &= usual
                 state = -1 if self.kind.is_drum else int(states[self.page.beat[step]])
+                if taste.sharp and self.single:
+                    legal = self.uncrossed(legal, step)
+                if step == self.closing:
+                    legal = self.at_rest(legal, state, line.tonic[self.page.beat[step]], not written)
                 found = pitch_chances(weights, seen, legal, state)
                 if taste.sharp:
                     found = tasteful(found, seen, [] if self.kind.is_drum else line.parallels(step, k))
@@ -244,6 +270,22 @@ class BlankPart:
             line.stand(step, line.ordered([*kept, *written]))
             before = len(line.chords[step])
         return new, changed
+
+    def uncrossed(self, legal: Bools, step: int) -> Bools:
+        """Of the legal pitches those that cross no line that stands above or below in the score; all where none is."""
+        found = legal.copy()
+        found[:max((line[step] for line in self.below if line[step] >= 0), default=0)] = False
+        found[min((line[step] for line in self.above if line[step] >= 0), default=127) + 1:] = False
+        return found if found.any() else legal
+
+    def at_rest(self, legal: Bools, state: int, tonic: int, first: bool) -> Bools:
+        """Of the legal pitches those that end a piece over a chord: its tones, its root below; all where none is."""
+        tones = tones_of(state, tonic)
+        for wanted in (tones[:1] if first and self.role in (BASS, SUPPORT) else tones, tones):
+            found = legal & np.isin(np.arange(128) % 12, wanted)
+            if found.any():
+                return np.asarray(found)
+        return legal
 
     def weigh_pitches(self, habits: Habits, struck: Bools, given: SteppedNotes, keys: tuple[Ints, Ints],
                       ) -> tuple[float, list[Pitched]]:
@@ -297,7 +339,7 @@ class BlankPart:
         before: int | None = None
         for (step, _), (gap, most) in zip(new, self.gaps(struck, new), strict=True):
             length = gap
-            if most > 1:
+            if most > 1 and step != self.closing:
                 full = float(patterns.full[path[self.page.beat[step]], memory_of(step, last)])
                 held = taste.says_yes(full, rng.random())
                 weights = habits.detached(gap, most, before)
@@ -307,6 +349,8 @@ class BlankPart:
                     held = held or not weights.any()
                 if not held:
                     length = taste.pick(weights, rng.random())
+                    if taste.sharp and self.single:
+                        length = min(length, gap)
                 last, before = (step, held), None if held else length
             out.append(length)
         return out

@@ -456,7 +456,7 @@ class Markov(Model):
             rows = [(pitch, count) for role, pitch, count in self._tables["span"] if role in own]
             if track.is_drum or track.name in out or not rows:
                 continue
-            found = habits.usual_range(rows, track.program)
+            found = habits.usual_range(rows, track)
             if found is not None:
                 out[track.name] = found
         return out

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from partimento import theory
 from partimento.features import key_path
 from partimento.models.markov.sheet import QUALITIES, Ints
-from partimento.score import Score, Track
+from partimento.score import Score
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
@@ -25,8 +25,6 @@ _BEAT, _BINARY, _TERNARY, _FINE = range(4)
 AT_HOME = 0.8                                   # of the notes that are kept, so many lie in the key that is heard
 AGAIN = 0.5                                     # so a quarter of mutopia_midi repeats as often as it was taught
 _A_PIECE = 12                                   # quarters from which on a piece has an end
-_BOWED, _BASSES, _BLOWN = range(40, 44), range(32, 40), range(56, 80)
-_VOICES = frozenset(("soprano", "alto", "tenor", "bass", "voice", "vocal", "melody"))
 
 
 def is_sharpened(temperature: float, top_p: float) -> bool:
@@ -64,16 +62,6 @@ def tones_at_home(kept: Score, key: str | None, chords: Sequence[tuple[int, int]
         if root >= 0:
             home[bar, [root, *((root + step) % 12 for step in QUALITIES[kind])]] = True
     return home
-
-
-def plays_single_notes(track: Track) -> bool:
-    """Whether a track plays one note at a time: winds, bowed strings, basses and named voices.
-
-    >>> plays_single_notes(Track("flute", 73)), plays_single_notes(Track("piano", 0))
-    (True, False)
-    """
-    named = bool(_VOICES & set(track.name.lower().split()))
-    return not track.is_drum and (named or any(track.program in kind for kind in (_BOWED, _BASSES, _BLOWN)))
 
 
 class Places:

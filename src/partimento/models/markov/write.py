@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from partimento import theory
 from partimento.counting.memory import MISSING
 from partimento.counting.mixture import Mixture
 from partimento.models.markov import taste
@@ -146,7 +147,7 @@ class Writer:
         self.around = Around(self.frame, part.known)
         self.places = None if self.frame.grid % 12 else taste.Places(
             self.frame.columns, self.frame.grid, thirds=not part.is_drum, ends=page.ends)
-        self.single = taste.plays_single_notes(page.around.tracks[track])
+        self.single = theory.plays_single_notes(page.around.tracks[track])
         self.given = None
         if given is not None:
             fixed = np.isin(given.onset * 128 + given.pitch, self.fixed.onset * 128 + self.fixed.pitch)
