@@ -8,7 +8,7 @@
 #   make check       lint, wheels for every system, size and start-up time
 #   make bench       timings beside other programs, into bench/RESULTS.md
 #   make tables      published tables, a row at a time; goes on where it stopped
-#   make gallery     pieces from every family and engraved pages, in gallery/
+#   make gallery     every verb by every family, seeds 1 to 20, as pages with faults and sentences, in gallery/
 #   make fuzz        damaged files at the readers for seven minutes
 #   make clean       forget everything that was made here
 
@@ -54,7 +54,7 @@ tables: $(VENV)/bench
 	$(PY) bench/run.py --tables $(ARGS)
 
 gallery: $(VENV)/dev
-	$(PY) checks/gallery.py gallery
+	$(PY) checks/gallery.py gallery $(ARGS)
 
 fuzz: $(VENV)/dev
 	$(PY) bench/fuzz_midi.py --seconds 120 --engine plain $(ARGS)

@@ -1,178 +1,102 @@
-"""A gallery to read: what every family writes, and pages engraved of music from every set, unpicked.
+"""A gallery to read: what every family makes with every verb, by seeds 1 to 20 and unpicked, and pages of real music.
 
-    python checks/gallery.py FOLDER                  # everything
-    python checks/gallery.py FOLDER --only pages     # or: families
+    python checks/gallery.py FOLDER                                               # everything
+    python checks/gallery.py FOLDER --verb infill --family markov --seeds 3,7-9   # one cell, or some of it
+    python checks/gallery.py FOLDER --verb read                                   # music of the sets as it was read
 
-``families``: a page of candidates for each wish below. ``pages``: the beginnings of 20 pieces of the sets, 10 composed
-pieces and 10 places of performed songs, by seed and unpicked, each as engraved page, roll, MIDI and MusicXML, with what
-reading mended, the faults that are found, and one sentence of a reader (``gallery_words.json``); the worst stand first.
-Sets that are not here are left out, and it says so.
+Each piece stands there as engraved page, roll, MIDI and MusicXML, with the faults that are found, those of the new
+notes beside those of the source, and one sentence of a reader (``gallery_words.json``), which is shown for as long as
+the notes are those that were read. The five worst of each verb stand first. What is there is not made again: remove
+its folder to make it anew; the index shows what was asked for. Sets that are not here are left out or, where a verb
+needs music, small music is made. An hmm that does not ship is taught first, by what taught the bundled markov.
 """
 
 from __future__ import annotations
 
 import argparse
-import html
 import json
-import random
-import shlex
-import subprocess
+import multiprocessing
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from itertools import groupby
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
-sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
-import music_sets
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+import bundle
+from gallery_page import write_pages
+from gallery_pieces import VERBS, make_piece, make_read, measure_cell, summary
+from gallery_sources import read_places
 
-from partimento import formats, output, verbs
-from partimento.errors import PartimentoError
-from partimento.formats import frame_notices, rebar
-from partimento.judge.faults import findings, findings_text
-from partimento.notation.play import in_order
-from partimento.score import Score
+from partimento import checkpoint
+from partimento.models.base import family as family_of
+from partimento.training import train
 
 WORDS = Path(__file__).with_name("gallery_words.json")
-FAMILIES = ("markov", "random")
-WISHES = {
-    "a waltz for violin and piano": '--bars 12 --meter 3/4 --key "E minor" --tempo 92 --tracks violin,piano',
-    "a song for flute, piano and bass": '--bars 16 --meter 4/4 --key "G major" --tempo 112 --tracks flute,piano,bass',
-    "chords given": '--bars 8 --chords "Am F C G" --tracks piano,bass',
-    "a loop with drums": "--bars 4 --loop --tempo 120 --tracks piano,bass,drums",
-    "five beats to a bar": '--bars 8 --meter 5/4 --key "D major" --tracks cello,piano',
-}
-SETS = {"openscore_lieder": "*.mxl", "chopin_first_editions": "*.krn", "open_hymnal": "*.abc", "openewld": "*.mxl",
-        "mutopia_midi": "*.mid", "openscore_quartets": "*.mxl", "polish_piano": "*.krn", "nottingham": "*.abc",
-        "openscore_orchestra": "*.mxl", "freedoom_midi": "*.mid"}
-COMPOSED = ({"tracks": "piano"}, {"tracks": "violin,piano"}, {"tracks": "flute,cello"},
-            {"tracks": "soprano,alto,tenor,bass"}, {"tracks": "piano,bass,drums"})
-BARS = 24
-
-
-class Piece(NamedTuple):
-    """One entry of the pages: its name, the words under it, and its music."""
-
-    name: str
-    about: str
-    score: Score
+FAMILIES = ("rules", "markov", "hmm", "rnn", "random")
+SEEDS = "1-20"
 
 
 def main() -> int:
     """Make the gallery; return 1 where a piece of it could not be made."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--only", choices=["families", "pages"])
+    parser.add_argument("--verb", choices=[*VERBS, "read"], action="append")
+    parser.add_argument("--family", choices=FAMILIES, action="append")
+    parser.add_argument("--seeds", default=SEEDS, help="such as 1-20 or 3,7-9 [%(default)s]")
+    parser.add_argument("--jobs", type=int, default=2, help="processes [%(default)s]")
     wish = parser.parse_args()
-    wish.folder.mkdir(parents=True, exist_ok=True)
-    items, failed = [], 0
-    if wish.only != "pages":
-        found, failed = families(wish.folder)
-        items += found
-    if wish.only != "families":
-        found, more = pages(wish.folder / "pages")
-        items += found
-        failed += more
-    index = wish.folder / "index.html"
-    page = ['<!doctype html><meta charset="utf-8"><title>partimento</title>',
-            "<style>img{max-width:45em;width:100%;border:1px solid #ccc}li{margin:1em 0}</style><ul>", *items, "</ul>"]
-    index.write_text("\n".join(page), encoding="utf-8")
-    print(index)
+    folder = wish.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    seeds = [number for part in wish.seeds.split(",") for number in numbers(part)]
+    asked = wish.verb or [*VERBS, "read"]
+    models = dict(ready(folder, wish.family or list(FAMILIES))) if set(asked) - {"read"} else {}
+    tasks = [(folder, verb, family, seed, model) for verb in VERBS if verb in asked
+             for family, model in models.items() for seed in seeds]
+    cells = []
+    with ProcessPoolExecutor(wish.jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+        made = list(pool.map(make_piece, *zip(*tasks, strict=True))) if tasks else []
+        for (verb, family), group in groupby(made, key=lambda one: (one["verb"], one["family"])):
+            pieces = list(group)
+            good = [one for one in pieces if "error" not in one]
+            cells.append((pieces, good, pool.submit(measure_cell, folder, verb, family, good)))
+        shown: list[dict[str, Any]] = [{"pieces": pieces, **(summary(good) if good else {}),
+                                        "real": found.result()} for pieces, good, found in cells]
+    if "read" in asked:
+        pieces = [make_read(folder, family, seed, music) for family, seed, music in read_places() if seed in seeds]
+        shown += [{"pieces": list(group)} for _, group in groupby(pieces, key=lambda one: one["family"])]
+    words = json.loads(WORDS.read_text(encoding="utf-8")) if WORDS.exists() else {}
+    failed = [one for cell in shown for one in cell["pieces"] if "error" in one]
+    for one in failed:
+        print(f"{one['verb']}/{one['family']}/{one['seed']}: {one['error']}", file=sys.stderr)
+    print(write_pages(folder, shown, words))
     return 1 if failed else 0
 
 
-def families(folder: Path) -> tuple[list[str], int]:
-    """Return the entries of what every family composes to every wish, and how many failed."""
-    items, failed = [], 0
-    for number, (title, wish) in enumerate(WISHES.items(), 1):
-        for family in FAMILIES:
-            place = f"{number}-{family}"
-            words = ["compose", "--model", family, *shlex.split(wish), "--seed", str(number), "-n", "4"]
-            out = ["--format", "mid,html", "-o", str(folder / place)]
-            done = subprocess.run([sys.executable, "-m", "partimento", *words, *out], capture_output=True,
-                                  encoding="utf-8", check=False)  # fmt: skip
-            command = html.escape(shlex.join(["partimento", *words]))
-            if done.returncode:
-                failed += 1
-                print(f"{title}, {family}: {done.stderr.strip()}", file=sys.stderr)
-            else:
-                found = sorted((folder / place).glob("*.html"))
-                links = " ".join(f'<a href="{place}/{html.escape(page.name)}">{title}, {family}</a>' for page in found)
-                items.append(f"<li>{links}<br><code>{command}</code></li>")
-    return items, failed
+def numbers(text: str) -> range:
+    """Return the numbers of ``7`` or ``7-9``."""
+    first, _, last = text.partition("-")
+    return range(int(first), int(last or first) + 1)
 
 
-def pages(folder: Path) -> tuple[list[str], int]:
-    """Return the entries of the pages, the five worst first, and how many failed."""
-    folder.mkdir(parents=True, exist_ok=True)
-    words = json.loads(WORDS.read_text(encoding="utf-8")) if WORDS.exists() else {}
-    items: dict[str, str] = {}
-    failed = 0
-    for piece in (*written(), *composed(), *performed()):
-        try:
-            files = [folder / f"{piece.name}.{make}" for make in ("mid", "musicxml")]
-            for file in files:
-                formats.write(piece.score, file)
-            files += output.render(piece.score, folder / f"{piece.name}.png")
-            files += output.render(piece.score, folder / f"{piece.name}.roll.svg")
-        except PartimentoError as error:
-            failed += 1
-            print(f"{piece.name}: {error}", file=sys.stderr)
-            continue
-        links = " ".join(f'<a href="pages/{html.escape(file.name)}">{html.escape(file.name)}</a>' for file in files)
-        sentence = html.escape(words.get(piece.name, "not read yet"))
-        faults = html.escape(findings_text(piece.score, findings(piece.score))).replace("\n", "; ")
-        items[piece.name] = (f"<li><b>{html.escape(piece.name)}</b>: {html.escape(piece.about)}<br>{sentence}<br>"
-                             f"<i>{faults}</i><br>"
-                             f'{links}<br><img loading="lazy" src="pages/{html.escape(files[2].name)}"></li>')
-    worst = [name for name in words.get("worst", []) if name in items]
-    return [items[name] for name in (*worst, *(name for name in items if name not in worst))], failed
-
-
-def written() -> Iterator[Piece]:
-    """Yield the beginnings of 20 pieces, two of each set, by seeds 1 to 20."""
-    for seed in range(1, 21):
-        name = list(SETS)[(seed - 1) % len(SETS)]
-        try:
-            files = sorted(music_sets.find(name).rglob(SETS[name]))
-        except LookupError as absent:
-            print(f"left out: {absent}", file=sys.stderr)
-            continue
-        tunes = formats.tunes_of(random.Random(seed).choice(files))
-        tune = random.Random(seed).choice(tunes)
-        reading = formats.read_report(tune)
-        mended = ", ".join(f"{what} ({count})" for what, count in reading.repairs.items()) or "nothing mended"
-        yield Piece(f"{seed:02}-{name}", f"{Path(tune).name}: {mended}", excerpt(reading.score, 0))
-
-
-def composed() -> Iterator[Piece]:
-    """Yield 10 composed pieces, by seeds 1 to 10."""
-    for seed in range(1, 11):
-        asked = COMPOSED[(seed - 1) % len(COMPOSED)]
-        (result,) = verbs.compose(bars=16, seed=seed, **asked)
-        findings = "; ".join(result.notes) or "nothing to tell"
-        yield Piece(f"composed-{seed:02}", f"partimento compose --bars 16 --tracks {asked['tracks']} --seed {seed}: "
-                                           f"{findings}", result.score)  # fmt: skip
-
-
-def performed() -> Iterator[Piece]:
-    """Yield 10 places of performed songs, by seeds 1 to 10."""
-    try:
-        files = sorted(path for path in music_sets.find("pop909").rglob("*.mid") if "versions" not in path.parts)
-    except LookupError as absent:
-        print(f"left out: {absent}", file=sys.stderr)
-        return
-    for seed in range(1, 11):
-        chance = random.Random(seed)
-        path = chance.choice(files)
-        score = rebar(formats.read(path), (4, 4), "auto")
-        first = chance.randrange(max(1, score.n_bars - 16))
-        yield Piece(f"performed-{seed:02}", f"{path.name} from bar {first}: {'; '.join(frame_notices(score))}",
-                    excerpt(score, first, 16))
-
-
-def excerpt(score: Score, first: int, bars: int = BARS) -> Score:
-    """Return some bars of a Score."""
-    return in_order(score, [(bar, 1) for bar in range(first, min(first + bars, score.n_bars))])
+def ready(folder: Path, families: list[str]) -> Iterator[tuple[str, str]]:
+    """Yield each family that can play, and the model to name; an hmm that does not ship is taught as markov was."""
+    for family in families:
+        if not family_of(family).learns or family in checkpoint.bundled_names():
+            yield family, family
+        elif family == "hmm":
+            place = folder / "models" / f"{family}.partimento"
+            try:
+                if not place.exists():
+                    place.parent.mkdir(parents=True, exist_ok=True)
+                    with bundle.laid_out() as music:
+                        train(music, model=family, out=place, valid_share=0.05, seed=0, near="keep")
+                yield family, str(place)
+            except LookupError as absent:
+                print(f"{family} left out, which must be taught first: {absent}", file=sys.stderr)
+        else:
+            print(f"{family} left out: no checkpoint of it is bundled", file=sys.stderr)
 
 
 if __name__ == "__main__":
