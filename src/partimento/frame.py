@@ -22,6 +22,8 @@ _TAKEN_BY = {"bars": ("compose", "continue"), "place": ("infill", "humanize"), "
              "open": ("infill", "vary"), "swing": ("humanize",), "rules": ("humanize",), "species": ("harmonize",),
              "form": ("compose",), "style": ("compose",)}
 BAND = ("piano", "bass", "drums")         # what accompanies, where nothing is said
+_KEYBOARDS = 0                            # programs by eights: pianos
+_ONE_LINE = 0.95                          # of the onsets of a line, those of one note
 _OF_NOTES = ("key", "chords", "ranges", "targets", "loop", "stream", "temperature", "top_p", "tries")
 _CONTROLLER, _BEND = 0xB0, 0xE0
 _PEDALS = range(64, 70)
@@ -135,14 +137,28 @@ def _accompany(request: Request, source: Score) -> Canvas:
 def accompaniment(source: Score) -> tuple[str, ...]:
     """The names of the parts that accompany a piece where none are named: of `BAND` those that do not play in it.
 
+    A line of one note at a time is a melody, whatever its sound: a piano plays where its chords do.
+
     >>> from partimento.score import Track
-    >>> accompaniment(Score(onset=[0], duration=[480], pitch=[60], velocity=[80], track=[0], tracks=(Track("Piano"),)))
-    ('bass', 'drums')
+    >>> accompaniment(Score(onset=[0], duration=[480], pitch=[60], velocity=[80], track=[0], tracks=(Track("flute"),)))
+    ('piano', 'bass', 'drums')
     """
-    playing = [source.tracks[i] for i in np.unique(source.track).tolist()]
-    kinds = {"drums" if track.is_drum else track.program // 8 for track in playing}
-    return tuple(name for name, track in zip(BAND, theory.parse_tracks(",".join(BAND)), strict=True)
-                 if ("drums" if track.is_drum else track.program // 8) not in kinds) or BAND[:1]
+    playing = set()
+    for i in np.unique(source.track).tolist():
+        track, onsets = source.tracks[i], source.onset[source.track == i]
+        kind = "drums" if track.is_drum else track.program // 8
+        if kind != _KEYBOARDS or len(np.unique(onsets)) < _ONE_LINE * len(onsets):
+            playing.add(kind)
+    wanted = [(name, "drums" if track.is_drum else track.program // 8)
+              for name, track in zip(BAND, theory.parse_tracks(",".join(BAND)), strict=True)]
+    return tuple(unused(name, source) for name, kind in wanted if kind not in playing) or (unused(BAND[0], source),)
+
+
+def unused(name: str, source: Score) -> str:
+    """The name, with a number where a track of the piece is called so."""
+    taken = {track.name.lower() for track in source.tracks}
+    return next(said for said in (name, *(f"{name} {k}" for k in range(2, len(taken) + 3)))
+                if said.lower() not in taken)
 
 
 def _vary(request: Request, source: Score) -> Canvas:

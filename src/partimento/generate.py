@@ -13,7 +13,7 @@ from partimento import __version__, controls, theory
 from partimento.errors import ModelError, RequestError, nearest
 from partimento.formed import in_form
 from partimento.forms import form_spans
-from partimento.frame import Canvas, accompaniment, frame
+from partimento.frame import BAND, Canvas, accompaniment, frame, unused
 from partimento.judge.collapse import collapse
 from partimento.judge.guard import Borrowed, Guard, parts_in
 from partimento.models.base import Model
@@ -38,7 +38,7 @@ UNGUARDED = Guard()
 STAMP = "partimento "
 _DEFAULTS: dict[str, dict[str, object]] = {
     "compose": {"bars": 16, "meter": "4/4", "tempo": 120.0, "tracks": ("piano",)}, "continue": {"bars": 8},
-    "harmonize": {"tracks": ("piano",)}, "vary": {"strength": 0.5},
+    "vary": {"strength": 0.5},
 }
 Ticks = npt.NDArray[np.int64]
 
@@ -155,6 +155,8 @@ def _resolve(request: Request, model: Model, source: Score | None) -> Request:
     defaults: dict[str, object] = {"temperature": 1.0, "top_p": 1.0, **_DEFAULTS.get(request.verb, {})}
     if request.verb == "accompany" and source is not None:
         defaults["tracks"] = accompaniment(source)
+    if request.verb == "harmonize" and source is not None:
+        defaults["tracks"] = (unused(BAND[0], source),)
     missing = {k: v for k, v in defaults.items() if getattr(suggested, k) in (None, ())}
     packed = pack_score(source) if source is not None else None
     return suggested.replace(**missing, input=packed)
@@ -340,9 +342,10 @@ def _finish(fresh: Score, made: Canvas, request: Request, older: Score | None = 
 def _clip(new: Score, kept: Score, blanks: Blanks, ranges: list[tuple[int, int]]) -> Score:
     """New notes inside their blanks and ranges, at least a tick long, with no pitch sounding twice in a track.
 
-    A note stops before the next of its pitch in its track, kept or new, and at the end of the piece; one that would
-    begin while a kept note of its pitch sounds, or with another new one, is dropped. Where only the pitch is open, a
-    note of no length stays one.
+    A note stops before the next of its pitch in its track, kept or new, at the end of the piece, and where the kept
+    music of its track goes on after its blank (after a blank of less than a bar: one bar later); one that would begin
+    while a kept note of its pitch sounds, or with another new one, is dropped. Where only the pitch is open, a note of
+    no length stays one.
     """
     new = new.select(blanks.inside(new))
     span = np.array(ranges, np.int64).reshape(-1, 2)[new.track]
@@ -366,6 +369,13 @@ def _clip(new: Score, kept: Score, blanks: Blanks, ranges: list[tuple[int, int]]
             stay[i] &= not ((begins <= onset[i]) & (onset[i] < ends)).any()
             later = begins[begins > onset[i]]
             stop[i] = min(stop[i], later.min()) if len(later) else stop[i]
+    for region in blanks.regions:
+        bar = kept.full_bar_ticks(region.start)
+        going = kept.onset[(kept.track == region.track) & (kept.onset >= region.end)]
+        if region.open == "all" and len(going):
+            inside = (track == region.track) & (onset >= region.start) & (onset < region.end)
+            limit = int(going.min()) if region.end - region.start >= bar else region.end + bar
+            stop[inside] = np.minimum(stop[inside], limit)
     duration = np.minimum(duration, stop - onset)
     stay &= duration >= least
     return kept.with_rows(np.stack([onset, duration, pitch, velocity, track], axis=1)[stay])

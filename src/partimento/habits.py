@@ -76,7 +76,7 @@ def suggested(tables: Table, request: Request, rng: np.random.Generator, tempera
     usual = {"bars": USUAL_BARS, "temperature": temperature, "top_p": top_p}
     changes: dict[str, Any] = {name: value for name, value in usual.items() if getattr(request, name) is None}
     for name in ("meter", "tempo", "tracks", "key"):
-        table = tables.get(name)
+        table = tables.get(name) if name != "tracks" or request.verb == "compose" else None
         if not table:
             continue
         drawn = table[draw([row[-1] for row in table], rng.random())][:-1]

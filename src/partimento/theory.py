@@ -379,7 +379,9 @@ _ALIASES: dict[str, int] = {
 }
 # Where a voice's own part lies; other words take the range of their program.
 VOICE_RANGES: dict[str, tuple[int, int]] = {
-    "soprano": (60, 81), "alto": (55, 74), "tenor": (48, 69), "baritone": (43, 64), "bass voice": (40, 62)}
+    "soprano": (60, 81), "alto": (55, 74), "tenor": (48, 69), "baritone": (43, 64), "bass voice": (40, 62),
+    "bass": (40, 62)}
+_SUNG = frozenset(VOICE_RANGES) - {"bass"}
 _BOWED, _BASSES, _BLOWN = range(40, 44), range(32, 40), range(56, 80)
 _VOICES = frozenset(("soprano", "alto", "tenor", "bass", "voice", "vocal", "melody"))
 _DRUM_WORDS = ("drums", "drum", "drum kit", "drumkit", "percussion", "kit")
@@ -434,11 +436,18 @@ def _nearest_instrument(word: str) -> str:
 def parse_tracks(text: str | Sequence[str]) -> tuple[Track, ...]:
     """Return one track for each name in a comma-separated list; a name said twice is numbered.
 
+    Beside other voices a bass is one that sings.
+
     >>> [t.name for t in parse_tracks("violin,violin,piano")]
     ['violin 1', 'violin 2', 'piano']
+    >>> [t.program for t in parse_tracks("piano,bass")], [t.program for t in parse_tracks("tenor,bass")]
+    ([0, 33], [52, 52])
     """
     words = text.split(",") if isinstance(text, str) else list(text)
     tracks = [parse_instrument(word) for word in words]
+    if any(track.name.lower() in _SUNG for track in tracks):
+        tracks = [track._replace(program=_PROGRAMS["bass voice"]) if track.name.lower() == "bass" else track
+                  for track in tracks]
     if not tracks:
         raise RequestError("tracks must name at least one instrument; got none: write for example 'piano,bass,drums'")
     count = Counter(track.name.lower() for track in tracks)

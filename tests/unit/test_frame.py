@@ -184,15 +184,23 @@ def test_harmonize_blanks_the_other_tracks():
 
 
 def test_accompany_keeps_every_note_and_adds_the_band_that_is_missing():
-    found = made(tune(), verb="accompany")
+    song = tune().with_notes_of(tune().with_rows([(0, BAR, p, 60, 1) for p in (48, 52)] + [(BAR, BAR, 50, 60, 1)]))
+    found = made(song, verb="accompany")
     assert [t.name for t in found.around.tracks] == ["lead", "piano", "bass", "drums"]
-    assert rows(found.around) == rows(tune())
+    assert rows(found.around) == rows(song)
     assert found.blanks.tracks() == [2, 3]
     assert made(tune(), verb="accompany", tracks=("guitar",)).blanks.tracks() == [2]
     with pytest.raises(RequestError, match="'piano' plays already: name other parts"):
         made(tune(), verb="accompany", tracks=("piano",))
-    full = tune(tracks=(Track("keys"), Track("kit", 0, True)))
+    full = song.replace(tracks=(Track("kit", 0, True), Track("keys")))
     assert made(full, verb="accompany").around.tracks[2:] == (Track("bass", 33),)
+
+
+def test_a_line_with_the_sound_of_a_piano_is_a_melody_that_gets_chords():
+    line = tune().select(tune().track == 1)
+    assert [t.name for t in made(line, verb="accompany").around.tracks[2:]] == ["piano 2", "bass", "drums"]
+    lone = line.replace(tracks=(Track("lead", 73), Track("tune")))
+    assert [t.name for t in made(lone, verb="accompany").around.tracks[2:]] == ["piano", "bass", "drums"]
 
 
 def test_vary_lets_a_share_of_the_notes_go():

@@ -398,3 +398,27 @@ def test_a_track_that_is_asked_for_is_not_left_without_a_note():
     assert any("left a track silent" in note for note in found.notes)
     short = generate.generate(Request(bars=4, tracks=("piano", "violin"), seed=1), Forgetful())[0]
     assert not short.retries
+
+
+class Droning(Random):
+    """One note at the start of each blank, held to the end of the piece."""
+
+    def fill(self, around, blanks, request, rngs):
+        rows = [(region.start, around.end - region.start, 64, 80, region.track)
+                for k, region in enumerate(blanks.regions)]
+        return [around.with_rows(rows) for _ in rngs]
+
+
+def test_a_new_note_rings_no_further_than_to_where_the_kept_music_of_its_part_goes_on():
+    rows = [(480 * i, 240, 72, 80, 0) for i in range(32) if i not in (13, 14, 15, 16, 17)]
+    source = Score.from_rows([*rows, (0, 480, 60, 80, 1)], tracks=(Track("flute", 73), Track("cello", 42)),
+                             end=8 * 1920)
+    filled = one(source, Droning(), verb="infill", place="3-4", tracks=("flute",), seed=1).score
+    (new,) = [r for r in filled.notes().tolist() if r[2] == 64]
+    assert new[:2] == [2 * 1920, 2 * 1920 + 960]                # bar 5 begins with silence up to its third beat
+    filled = one(source, Droning(), verb="infill", place="3-4", tracks=("cello",), seed=1).score
+    (new,) = [r for r in filled.notes().tolist() if r[2] == 64]
+    assert new[0] + new[1] == source.end                        # nothing of the cello comes after
+    short = one(source, Droning(), verb="infill", place="3.1-3.2", tracks=("flute",), seed=1).score
+    (new,) = [r for r in short.notes().tolist() if r[2] == 64]
+    assert new[1] == 960 + 1920                                 # under a bar open: one bar later
