@@ -45,7 +45,7 @@ PUBLISHED = [
 ]
 TICKS = 48
 FOLDINGS = 3
-SETTINGS = {"grid": 24, "given": ("before",), "order": 6}
+SETTINGS = {"grid": 24, "given": ("before",), "order": 6, "product": False}
 PRODUCT = {"product": True, "discount": 0.6}
 ROWS: dict[str, dict[str, Any]] = {
     "pitch": {"senses": ("memory",), "normalise": False},

@@ -43,7 +43,7 @@ PUBLISHED = [
      "source": "measured before, with 29 pieces called leaked"},
 ]
 VOICES = tuple(Track(name, 52) for name in ("soprano", "alto", "tenor", "bass"))
-SETTINGS = {"grid": 4, "given": ("before",), "order": 5}
+SETTINGS = {"grid": 4, "given": ("before",), "order": 5, "product": False}
 ROWS: dict[str, dict[str, Any]] = {
     "augmented": {"normalise": False, "transpositions": 12},
     "normalised": {},

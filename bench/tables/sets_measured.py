@@ -25,7 +25,7 @@ from partimento.score import Score
 
 COMPOSED, BARS = 60, 16
 FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
-    "random": ("random", {}), "rules": ("rules", {}), "markov": ("markov", {}),
+    "random": ("random", {}), "rules": ("rules", {}), "markov": ("markov", {"product": False}),
     "markov product": ("markov", {"product": True}), "hmm": ("hmm", {})}
 REFERENCES = ("mutopia_midi", "pop909")
 JUDGES = (measures, structure, distances, embedding, frechet, evaluate)

@@ -44,7 +44,9 @@ def shape(weights: FloatArray, temperature: float = 1.0, top_p: float = 1.0) -> 
         order = np.argsort(-out, kind="stable")
         running = np.cumsum(out[order])
         keep = int(np.searchsorted(running, top_p * running[-1] * (1 - 1e-12))) + 1
-        out = np.where(np.isin(np.arange(len(out)), order[:keep]), out, 0.0)
+        likely = np.zeros(len(out))
+        likely[order[:keep]] = out[order[:keep]]
+        out = likely
     return out
 
 

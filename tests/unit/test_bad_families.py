@@ -27,8 +27,8 @@ MELODY = Track("melody", 73)
 
 def fresh(name: str, **settings: Any) -> Model:
     """A family with nothing learnt yet."""
-    kinds: dict[str, Callable[..., Model]] = {"rules": Rules, "markov": Markov, "hmm": Hmm,
-                                              "product": lambda **more: Markov(product=True, **more)}
+    kinds: dict[str, Callable[..., Model]] = {"rules": Rules, "product": Markov, "hmm": Hmm,
+                                              "markov": lambda **more: Markov(product=False, **more)}
     return kinds[name](**({"batches": 30, "rounds": 2} if name == "hmm" else {}), **settings)
 
 
@@ -292,7 +292,7 @@ def shelf(tmp_path_factory) -> Path:
     (folder / "head.abc").write_text("X:1\nK:C\n")
     (folder / "nobar.abc").write_text("X:1\nM:none\nK:Bb\nCDEFGABc CDEF\n")
     (folder / "nobar.krn").write_text("**kern\n4c\n4d\n4e\n4f\n4g\n*-\n")
-    for name, words in (("markov", ["markov"]), ("product", ["markov", "--set", "product=true"]),
+    for name, words in (("markov", ["markov", "--set", "product=false"]), ("product", ["markov"]),
                         ("hmm", ["hmm", "--set", "batches=20", "--set", "rounds=1"])):
         done = cli.main(["train", str(folder / "songs"), "--model", *words, "-o", str(folder / f"{name}.partimento"),
                          "--workers", "1", "--quiet"])

@@ -17,6 +17,9 @@ VIEWS = [View(("h1", "place", "h2", "h3")), View(("place", "bass-h1", "h1", "h1-
          View(("bass", "place"))]
 
 
+BLIND = [View(("bass", "place")), View(("place",))]       # to the line's own past
+
+
 def corpus(seed=0, rows=600):
     rng = np.random.default_rng(seed)
     bass = rng.integers(0, 3, rows)
@@ -29,10 +32,10 @@ def corpus(seed=0, rows=600):
     return {"bass": bass, "place": place}, history, song
 
 
-@pytest.fixture(scope="module")
-def mixture():
+@pytest.fixture(scope="module", params=[0, 1, 2])
+def mixture(request):
     outside, history, song = corpus()
-    model = Mixture(VIEWS, SIZE, near=3)
+    model = Mixture(VIEWS if request.param else BLIND, SIZE, near=request.param)
     model.fit(outside, history, song, groups=np.arange(len(song)) % 2, held_out=np.arange(len(song)) % 7 == 0)
     return model
 
@@ -85,7 +88,7 @@ def test_weights_go_to_the_view_that_knows():
     assert model.weights[0, 0, 1] > 0.95
 
 
-@pytest.mark.parametrize("seed", [None, 1, 2, 3])
+@pytest.mark.parametrize("seed", [None, 2])
 def test_a_line_sums_to_one_over_everything(mixture, seed):
     legal, allowed = masks(seed) if seed is not None else (None, None)
     for conditions in ({}, {"legal": legal}, {"legal": legal, "allowed": allowed}, {"allowed": allowed}):
@@ -97,7 +100,8 @@ def test_a_line_sums_to_one_over_everything(mixture, seed):
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_the_chance_of_the_pins_is_the_sum_over_all_lines_that_meet_them(mixture, seed):
     legal, allowed = masks(seed)
-    free, pinned = line(mixture, legal=legal), line(mixture, legal=legal, allowed=allowed)
+    everything = np.ones_like(allowed)          # looks as far back as a bound line does
+    free, pinned = line(mixture, legal=legal, allowed=everything), line(mixture, legal=legal, allowed=allowed)
     total = sum(np.exp(free.log_prob(s)) for s in itertools.product(range(SIZE), repeat=LENGTH)
                 if all(allowed[i, x] for i, x in enumerate(s)))
     assert np.exp(pinned.log_chance()) == pytest.approx(total, rel=1e-9)
@@ -177,7 +181,7 @@ def test_no_way_through_is_one_clear_sentence(mixture):
 
 
 def test_saved_and_restored_is_the_same(mixture):
-    again = Mixture(VIEWS, SIZE, near=3)
+    again = Mixture(mixture.views, SIZE, near=mixture.near)
     again.restore(mixture.state())
     outside, history, _ = corpus(seed=9, rows=50)
     groups = np.arange(50) % 2

@@ -204,7 +204,7 @@ def fitted_with_the_weights_of(model: Markov, music: Sequence[Piece], monkeypatc
 
 def test_learnt_weights_stay_and_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
     music = small_corpus(60, 11)
-    model = Markov(order=2).fit(music)
+    model = Markov(order=2, product=False).fit(music)
     found = model.forget([music[4]])
     assert found.chosen == ("the weights of the views, learnt on a tenth of the pieces",)
     assert isinstance(found.model, Markov)

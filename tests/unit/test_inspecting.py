@@ -21,7 +21,7 @@ from partimento.testing import small_corpus, song
 TUNE = Score.from_rows([(0, 240, 69, 80, 0), (240, 480, 62, 80, 0), (240, 480, 50, 80, 1), (960, 240, 70, 80, 0),
                         (2160, 240, 38, 80, 2)], tracks=(Track("flute"), Track("bass"), Track("drums", is_drum=True)),
                        meters=(Meter(0, 1, 8), Meter(240, 6, 8)), keys=(Key(0, -1, "minor"),))
-SETTINGS = {"markov": {"order": 2}, "markov product": {"order": 2, "grid": 4, "product": True},
+SETTINGS = {"markov": {"order": 2, "grid": 4}, "markov sum": {"order": 2, "product": False},
             "hmm": {"states": 5, "batches": 60, "rounds": 3}}
 
 

@@ -280,9 +280,8 @@ def test_a_second_fit_forgets_the_first(model):
 
 def test_transpositions_and_no_key_are_settings_that_count():
     far = tune(60, shift=6)
-    plain = Markov(order=3, normalise=False).fit(corpus())
-    wide = Markov(order=3, normalise=False, transpositions=12).fit(corpus())
-    keyed = Markov(order=3).fit(corpus())
+    plain, wide, keyed = (Markov(order=3, product=False, **more).fit(corpus()) for more in (
+        {"normalise": False}, {"normalise": False, "transpositions": 12}, {}))
     assert wide.log_prob(far).nats > plain.log_prob(far).nats + 10
     assert keyed.log_prob(far).nats > plain.log_prob(far).nats + 10
 
@@ -331,6 +330,13 @@ def test_roles_come_from_the_notes_or_from_the_names():
     notes, _ = snapped(piece, 12)
     assert roles_heard(piece.tracks, notes, Frame(piece, 12).steps) == [LEAD, BASS]
     assert roles_named((Track("soprano", 52), Track("bass", 52), Track("drums", 0, True))) == [LEAD, BASS, DRUMS]
+
+
+def test_an_older_checkpoint_of_a_sum_stays_one():
+    values, arrays = Markov(order=2, product=False).fit(corpus(4)).state()
+    again = Markov(order=2).restore(values, arrays)
+    assert not again.config.product
+    assert again.log_prob(tune(9)).nats == Markov(order=2, product=False).fit(corpus(4)).log_prob(tune(9)).nats
 
 
 def test_keys_are_heard_and_laid_on_c():

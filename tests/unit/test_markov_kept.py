@@ -1,11 +1,15 @@
 """What a sharpened draw of the Markov family hears in the music that is kept, and keeps to."""
 
+from itertools import pairwise
+
 import numpy as np
+import pytest
 
 from partimento.models.base import Piece
 from partimento.models.markov import Markov
 from partimento.models.markov.harmony import Harmony, bar_chords
-from partimento.models.markov.taste import tones_at_home
+from partimento.models.markov.sheet import ACCOMPANIMENT, BASS, CHORDS, LEAD, Frame, roles_known, snapped
+from partimento.models.markov.taste import apart, tones_at_home
 from partimento.request import Blanks, Region, Request
 from partimento.sampling import generator
 from partimento.score import Key, Score, Track
@@ -53,3 +57,58 @@ def test_parts_added_to_a_song_keep_to_its_key():
         assert {int(pitch) % 12 for pitch in new.pitch} <= {0, 1, 2, 4, 6, 7, 9, 11}
     noisy, = model.fill(around, blanks, Request(), [generator(0)])
     assert {int(pitch) % 12 for pitch in noisy.pitch} - {0, 1, 2, 4, 6, 7, 9, 11}      # as counted, it does not
+
+
+BLOCKS = [(i * 480, 480, pitch, 80, 0) for i in range(8) for pitch in (48, 55, 64)]
+
+
+@pytest.mark.parametrize(("rows", "second", "expected"), [
+    (BLOCKS, Track("violin", 40), [ACCOMPANIMENT, LEAD]),
+    (BLOCKS, Track("bass", 32), [CHORDS, BASS]),
+    ([row for row in BLOCKS if row[2] == 64], Track("bass", 32), [LEAD, BASS]),
+    (BLOCKS[:6], Track("bass", 32), [LEAD, BASS]),                      # too few to tell
+])
+def test_a_kept_track_of_chords_is_no_single_line_while_another_is_silent(rows, second, expected):
+    usual = {"5 first of 2": LEAD, "4 first of 2": LEAD, "0 last of 2": BASS}    # what such tracks are as a rule
+    piece = Score.from_rows(rows, tracks=(Track("piano", 0), second))
+    assert roles_known(piece.tracks, snapped(piece, 12)[0], Frame(piece, 12).steps, usual) == expected
+
+
+def test_going_together_in_fifths_or_octaves_is_little_liked():
+    now, then = np.array([48, 48, 50, 52]), np.array([-1, 48, 48, 50])      # the other line, here and a note before
+    liked = apart(128, [(now, then)], 0)
+    everything = np.ones(128)
+    assert np.array_equal(liked(0, ()), everything)                         # the first note
+    assert np.array_equal(liked(1, (60,)), everything)                      # the other line holds its note
+    assert np.array_equal(liked(2, (64, 67)), everything)                   # from a third nothing is parallel
+    assert np.flatnonzero(liked(2, (60, 64)) < 1).tolist() == [62, 74, 86, 98, 110, 122]
+    assert np.flatnonzero(liked(2, (55, 60)) < 1).tolist() == [57, 69, 81, 93, 105, 117]
+    assert np.array_equal(liked(3, (62, 60)), everything)                   # what went in octaves before may go on
+    below = apart(128, [(np.array([57, 55]), np.array([-1, 57]))], 0)(1, (50, 50))      # a fifth under one that falls
+    assert np.flatnonzero(below < 1).tolist() == [pitch for pitch in range(50) if abs(pitch - 55) % 12 == 7]
+    assert np.array_equal(apart(128, [(now, then)], 1)(1, (60, 64)), liked(2, (60, 64)))    # places count from there
+
+
+def test_lines_beside_others_go_parallel_less_than_what_taught_them():
+    """Taught octaves and tenths beside a bass, as they came, a sharpened draw goes on in octaves seldom."""
+    def doubled(seed):
+        rng = np.random.default_rng(seed)
+        bass = 45 + np.cumsum(rng.choice([-2, -1, 1, 2], 32)) % 12
+        other = bass + rng.choice([12, 16], 32)
+        rows = [(480 * i, 480, int(p), 80, t) for i in range(32) for t, p in enumerate((other[i], bass[i]))]
+        return Score.from_rows(rows, tracks=(Track("oboe", 68), Track("cello", 42)))
+
+    model = Markov(order=2).fit([Piece(doubled(seed), str(seed)) for seed in range(12)])
+    counts = []
+    for wish in (Request(), Request(top_p=.999)):
+        count = 0
+        for seed in range(6):
+            song = doubled(90 + seed)
+            kept = song.select(song.track == 1)
+            new, = model.fill(kept, Blanks((Region(0, 0, song.end),)), wish, [generator(seed)])
+            upper = {int(o): int(p) for o, p in zip(new.onset, new.pitch, strict=True)}
+            lower = {int(o): int(p) for o, p in zip(kept.onset, kept.pitch, strict=True)}
+            apart_by = [(upper[tick] - lower[tick]) % 12 for tick in sorted(upper.keys() & lower.keys())]
+            count += sum(one == other == 0 for one, other in pairwise(apart_by))
+        counts.append(count)
+    assert counts[1] < counts[0] / 2

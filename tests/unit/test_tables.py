@@ -112,7 +112,7 @@ def test_an_older_checkpoint_shows_its_chords_and_says_what_is_missing(markov, t
 
 def test_the_bundled_checkpoint_still_loads_and_shows_its_chords():
     found = model_tables("markov", "chords")
-    assert {table.name for table in found.tables} == {"chords in major", "chords in minor"}
+    assert {"chords in major", "chords in minor", "rhythm of the chords on top"} <= {one.name for one in found.tables}
     assert all(abs(sum(row) - 1) < 1e-9 for table in found.tables for row in table.values)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -212,6 +213,29 @@ def test_lines_weighed_at_once_are_lines_told_note_by_note(monkeypatch: pytest.M
     assert np.exp(every).sum() == pytest.approx(1, abs=1e-5)
 
 
+def test_candidates_that_have_said_the_same_are_one_and_draw_as_if_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, pins = tiny(), {1: 0, 4: 2, 7: 1}
+    together = [(line.draw(generator(seed)), line.effective) for seed in range(8) for line in [line_of(model, 9, pins)]]
+    asked = joint.Joint._stepped
+
+    def apart(self: Joint, lines: list[joint.Telling], *more: Any) -> Any:
+        return asked(self, [said.copy() for said in lines], *more)
+
+    monkeypatch.setattr(Joint, "_stepped", apart)
+    assert [(line.draw(generator(seed)), line.effective) for seed in range(8)
+            for line in [line_of(model, 9, pins)]] == together
+
+
+def test_a_telling_that_goes_on_changes_no_other() -> None:
+    line = line_of(tiny(), 5, {})
+    said = line.said([0, 1])
+    other, before = said.copy(), said.at(2)[0].tolist()
+    other.tell(2, 2)
+    other.tell(3, 0)
+    assert said.at(2)[0].tolist() == before
+    assert other.at(4)[0].tolist() == line.said([0, 1, 2, 0]).at(4)[0].tolist()
+
+
 def conditional(model: Blend, places: int, pins: dict[int, int]) -> dict[tuple[int, ...], float]:
     """Every line that meets the pins, and its chance given that it does, by enumeration of the unbound product."""
     free = line_of(model, places, {})
@@ -318,7 +342,7 @@ def test_it_learns_powers_and_comes_back_from_its_checkpoint(model: Markov, tmp_
 
 def test_unseen_music_is_likelier_than_under_the_sum(model: Markov) -> None:
     unseen = [song(seed) for seed in range(100, 106)]
-    added = Markov(order=3).fit(small_corpus(count=12))
+    added = Markov(order=3, product=False).fit(small_corpus(count=12))
     assert sum(model.log_prob(s).parts["pitch"] for s in unseen) > sum(added.log_prob(s).parts["pitch"] for s in unseen)
 
 
@@ -366,8 +390,9 @@ def test_a_sharpened_draw_welcomes_a_note_struck_again_less(model: Markov, monke
         made = model.fill(frame, Blanks.everything(frame), Request(top_p=top_p), [generator(seed) for seed in range(4)])
         return [bool(same) for piece in made for same in np.diff(piece.pitch) == 0]
 
-    assert taste.anew(4)(0, (2, 1)).tolist() == [1, 1, taste.AGAIN, 1]
-    assert taste.anew(4)(0, (2, 2)).tolist() == taste.anew(4)(0, (-1, -1)).tolist() == [1, 1, 1, 1]
+    assert taste.anew(4)(0, (2, 1)).tolist() == [1, 0.5, 0.5, 1]
+    assert taste.anew(4)(0, (2, 1, 2, 2, 0)).tolist() == [1, 0.5, 0.25, 1]       # for two at most, of the last four
+    assert taste.anew(4)(0, (-1, -1)).tolist() == [1, 1, 1, 1]
     assert any(repeats(1.0, 0.95))
     assert not any(repeats(0.0, 0.95))
     assert repeats(0.0, 1.0) == repeats(1.0, 1.0), "the model itself is drawn as it was learnt"

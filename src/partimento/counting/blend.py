@@ -156,28 +156,31 @@ class Blend(Mixture):
     def _at(self, trust: Ints, groups: npt.NDArray[Any], bare: bool) -> Floats:
         return self.powers[bare].at(trust, groups) * self._asked(bare)
 
-    def place(self, values: npt.NDArray[np.int16], own: npt.NDArray[np.int16], short: ShortTerm,
-              history: Sequence[int], group: int, bare: bool) -> tuple[Floats, Floats]:
-        """Log-probabilities (float64[size]) at one place, and what each expert adds (float64[experts, size]).
+    def place(self, values: npt.NDArray[np.int16], own: npt.NDArray[np.int16], shorts: Sequence[ShortTerm],
+              histories: Sequence[Sequence[int]], group: int, bare: bool) -> tuple[Floats, Floats]:
+        """Log-probabilities of n lines at one place (float64[n, size]), and what each expert adds ([n, experts, size]).
 
-        `values` and `own` are of the long- and the short-term views, own columns filled in.
+        `values` ([n, views, depth]) and `own` are of the long- and the short-term views, own columns filled in.
         """
-        last = history[0] if history else MISSING
-        start = self.size - 1 - (last if last >= 0 else self.size // 2)
-        logs = np.empty((self.experts, self.size))
-        trust = np.zeros(self.experts, np.int64)
-        for v, found in enumerate(self.deepest(values, np.ones(len(self.views), bool))):
-            assert found is not None
-            chances = found.probabilities
-            if self.views[v].relative:
-                chances = chances[start:start + self.size]
-                chances = chances / chances.sum()
-            logs[v] = chances
-            trust[v] = self.levels[found.depth].trust[found.context]
-        logs[len(self.views):], trust[len(self.views):] = short.ask(own, last)
+        n, first = len(values), len(self.views)
+        logs = np.empty((n, self.experts, self.size))
+        trust = np.zeros((n, self.experts), np.int64)
+        found = self.deepest(values.reshape(n * first, -1), np.ones(first, bool))
+        for i, (short, history) in enumerate(zip(shorts, histories, strict=True)):
+            last = history[0] if history else MISSING
+            start = self.size - 1 - (last if last >= 0 else self.size // 2)
+            for v, here in enumerate(found[i * first:(i + 1) * first]):
+                assert here is not None
+                chances = here.probabilities
+                if self.views[v].relative:
+                    chances = chances[start:start + self.size]
+                    chances = chances / chances.sum()
+                logs[i, v] = chances
+                trust[i, v] = self.levels[here.depth].trust[here.context]
+            logs[i, first:], trust[i, first:] = short.ask(own[i], last)
         logs = np.log(np.maximum(logs, _LEAST))
-        powers = self._at(trust[None], np.array([group]), bare)
-        return pooled(logs[None], powers)[0], powers[0][:, None] * logs
+        powers = self._at(trust, np.full(n, group), bare)
+        return pooled(logs, powers), powers[:, :, None] * logs
 
     # --- saving ----------------------------------------------------------------------------------------------
 

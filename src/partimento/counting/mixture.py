@@ -130,6 +130,8 @@ class Mixture:
         if size.bit_length() * (self.order + 1) > 62:
             raise ModelError(f"an alphabet of {size} symbols allows an order of at most "
                              f"{62 // size.bit_length() - 1}; got {self.order}")
+        if not 0 <= near <= 2:
+            raise ModelError(f"a line that is bound looks 0 to 2 symbols back; got {near}")
         self.near = min(near, self.order)
         self.beyond = np.array([[any(c.reach > near for c in view[:i + 1]) for i in range(self.depth)]
                                 for view in self.columns], bool).reshape(len(self.views), self.depth)
@@ -348,14 +350,18 @@ class Mixture:
         return out / total
 
     def deepest(self, values: npt.NDArray[np.int16], wanted: Bools) -> list[Distribution | None]:
-        """What each wanted view says at one place: its deepest context seen there and its probabilities."""
-        contexts = [np.arange(len(self.views))]
+        """What each wanted view says at one place: its deepest context seen there and its probabilities.
+
+        `values` may be of several places, one after another; then so is what is said.
+        """
+        n = len(self.views)
+        contexts = [np.tile(np.arange(n), len(values) // n)]
         for depth in range(1, self.depth + 1):
             contexts.append(find_context(self.levels[depth].key, contexts[-1], values[:, depth - 1]))
         table = np.stack(contexts)
         depths = (table >= 0).sum(axis=0) - 1
         places = [(int(d), int(table[d, v])) for v, d in enumerate(depths)]
-        return [Distribution(*place, self._remember(*place, v)) if wanted[v] else None
+        return [Distribution(*place, self._remember(*place, v % n)) if wanted[v % n] else None
                 for v, place in enumerate(places)]
 
     def _remember(self, depth: int, context: int, v: int) -> Floats:

@@ -14,9 +14,10 @@ met with the exact conditional probability of the stage, by backward values over
 is so bound looks only two symbols back and has no memory of the piece. Which rank in its chord a pinned note takes is
 drawn evenly among the ranks it can have.
 
-With `product` the views of the pitches are multiplied instead, together with more of them and with a short-term model
-of the line itself (see `partimento.counting.blend`): music is more likely by far. Lines that must meet what is pinned
-are then led by the sum and chosen among several, and the chance of meeting it may be an estimate (`joint`).
+With `product`, as is usual, the views of the pitches are multiplied instead, together with more of them and with a
+short-term model of the line itself (see `partimento.counting.blend`): music is more likely by far. Lines that must
+meet what is pinned are then led by the sum and chosen among several, and the chance of meeting it may be an estimate
+(`joint`).
 """
 
 from __future__ import annotations
@@ -97,8 +98,8 @@ class MarkovConfig:
     counted (1 its own, 12 all). `given`: whether a part is learnt given the parts written `before` it, `all` others,
     or both.
     `discount` and `strength` of the smoothing; `prune`: contexts of two and more columns seen fewer times are dropped.
-    `product`: multiply the views of pitch, with more of them and a short-term model, instead of adding them (see
-    `partimento.counting.blend`); `ahead`: look at what is still to come too (the rhythm, the end) where it is known.
+    `product`: multiply the views of pitch, with more of them and a short-term model (see `partimento.counting.blend`),
+    or else add them; `ahead`: look at what is still to come too (the rhythm, the end) where it is known.
     """
 
     order: int = 4
@@ -110,7 +111,7 @@ class MarkovConfig:
     discount: float = 0.8
     strength: float = 1.0
     prune: int = 1
-    product: bool = False
+    product: bool = True
     ahead: bool = True
 
     def __post_init__(self) -> None:
@@ -475,6 +476,8 @@ class Markov(Model):
 
     def restore(self, values: Mapping[str, Any], arrays: Arrays) -> Self:
         """Take back what `state` gave, and return self."""
+        if self.config.product and "pitch.powers0.alone" not in arrays:     # an older one, which does not say
+            self.config = dataclasses.replace(self.config, product=False)
         stages = self._mixtures()
         for stage, mixture in stages.items():
             mixture.restore({name.partition(".")[2]: array for name, array in arrays.items()

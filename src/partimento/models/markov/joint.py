@@ -16,6 +16,7 @@ import copy
 import dataclasses
 import itertools
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +27,7 @@ from partimento.counting.mixture import Bools, Columns, Floats, Ints, Mixture
 from partimento.counting.shortterm import ShortTerm
 from partimento.errors import ModelError
 from partimento.models.markov.line import NO_WAY, Line
-from partimento.models.markov.taste import Taste, is_sharpened
+from partimento.models.markov.taste import Taste, anew, both, is_sharpened
 from partimento.sampling import draw, generator, shape
 
 CANDIDATES = 16           # lines drawn where notes are pinned, one of which is taken
@@ -139,22 +140,39 @@ class Joint(Line):
         """
         if self._last < self.start:
             return self._led(rng, temperature, top_p, self.places)[0]
-        lines = [self.said() for _ in range(CANDIDATES)]
+        lines = [self.said()] * CANDIDATES        # those that have said the same are one as long as they do
         log, expected, self.effective = np.zeros(len(lines)), np.zeros(len(lines)), np.inf
         for place in range(self._last + 1):
-            found = np.array([self._step(said, place, rng, temperature, top_p) for said in lines])
+            lines, found = self._stepped(lines, place, rng, temperature, top_p)
             log, expected = log + found[:, 0] - expected, found[:, 1]   # what the lead expected is made up for later
             weight = np.exp((log - log.max()) / temperature)
             size = float(weight.sum() ** 2 / (weight ** 2).sum())
             self.effective = min(self.effective, size)
             if size < WORN * len(lines) and place < self._last:
                 chosen = _evenly(weight, rng.random())
-                lines = [lines[i] if k == 0 or i != chosen[k - 1] else lines[i].copy() for k, i in enumerate(chosen)]
+                lines = [lines[i] for i in chosen]
                 log, expected = np.zeros(len(lines)), expected[chosen]
         said = lines[draw(weight, rng.random())]
         for place in range(self._last + 1, self.places):
             self._step(said, place, rng, temperature, top_p)
         return said.full[len(self.past):]
+
+    def _stepped(self, lines: Sequence[Telling], place: int, rng: np.random.Generator, temperature: float,
+                 top_p: float) -> tuple[list[Telling], Floats]:
+        """The candidates after the next symbol of each, and what `_step` gives of each (float64[candidates, 2])."""
+        apart = list(dict.fromkeys(lines))
+        nexts = {said: self._next(said, chances, place, temperature, top_p)
+                 for said, chances in zip(apart, chances_at(apart, place)[0], strict=True)}
+        drawn = [draw(nexts[said].weights, rng.random()) for said in lines]
+        found = np.array([nexts[said].logs(symbol) for said, symbol in zip(lines, drawn, strict=True)])
+        heirs: dict[tuple[Telling, int], Telling] = {}
+        for said, symbol in zip(lines, drawn, strict=True):
+            if (said, symbol) not in heirs:
+                heirs[said, symbol] = said.copy() if any(said is other for other in heirs.values()) else said
+        out = [heirs[said, symbol] for said, symbol in zip(lines, drawn, strict=True)]
+        for (_, symbol), heir in heirs.items():
+            heir.tell(place, symbol)
+        return out, found
 
     def _led(self, rng: np.random.Generator, temperature: float, top_p: float, upto: int) -> tuple[list[int], float]:
         """The first symbols of a line drawn with the lead of the sum, and the log of what makes up for the lead."""
@@ -168,7 +186,13 @@ class Joint(Line):
               ) -> tuple[float, float]:
         """Draw and tell the next symbol of a line: logs of the sum over all, and of what its lead expects ahead of it.
         """
-        chances = said.at(place)[0]
+        found = self._next(said, said.at(place)[0], place, temperature, top_p)
+        symbol = draw(found.weights, rng.random())
+        said.tell(place, symbol)
+        return found.logs(symbol)
+
+    def _next(self, said: Telling, chances: Floats, place: int, temperature: float, top_p: float) -> _Next:
+        """What the next symbol of a line is drawn from, given what the product says."""
         ahead = np.ones(self.blend.size)
         if place <= self._last:
             assert self.allowed is not None
@@ -181,9 +205,7 @@ class Joint(Line):
         if self.taste is not None and is_sharpened(temperature, top_p):
             liked = led * self.taste(place, said.history)
             led = liked if liked.sum() > 0 else led
-        symbol = draw(shape(led, temperature, top_p), rng.random())
-        said.tell(place, symbol)
-        return float(np.log(total)), float(np.log(ahead[symbol]))
+        return _Next(shape(led, temperature, top_p), total, ahead)
 
     def said(self, symbols: Sequence[int] = ()) -> Telling:
         """What the product says along this line, from its first place on or after some symbols."""
@@ -191,6 +213,18 @@ class Joint(Line):
         for place, symbol in enumerate(symbols):
             out.tell(place, symbol)
         return out
+
+
+class _Next(NamedTuple):
+    """What a symbol is drawn from: weights (float64[size]), their sum unshaped, and what each expects ahead of it."""
+
+    weights: Floats
+    total: float
+    ahead: Floats
+
+    def logs(self, symbol: int) -> tuple[float, float]:
+        """Logs of the sum, and of what a symbol expects."""
+        return float(np.log(self.total)), float(np.log(self.ahead[symbol]))
 
 
 class Telling:
@@ -202,7 +236,7 @@ class Telling:
         self.short = ShortTerm(line.blend.recent.views, line.blend.size)
         self._place = -1            # the place of which the next two are
         self._known: dict[str, int] = {}
-        self._own = line._recent[:, 0]
+        self.own = line._recent[:, 0]
         if line.past:
             _, history, columns = line._columns(())
             values = line.blend.recent.values(columns, history)
@@ -212,7 +246,7 @@ class Telling:
     def copy(self) -> Telling:
         """Another that has been told the same, to be told something else from here on."""
         out = copy.copy(self)
-        out.full, out._known, out._own = list(self.full), dict(self._known), self._own.copy()
+        out.full, out._known, out.own = list(self.full), dict(self._known), self.own.copy()
         out.memory, out.short = self.memory.copy(), self.short.copy()
         return out
 
@@ -221,15 +255,8 @@ class Telling:
 
         The second is float64[views, size], the long-term views first.
         """
-        line = self.line
-        logs, experts = line.blend.place(self.values(place), self._own, self.short, self.history,
-                                         int(line.outside["part"][place]), line.bare)
-        if line.legal is not None:
-            logs = np.where(line.legal[place], logs, -np.inf)
-            if not line.legal[place].any():
-                return np.zeros(len(logs)), experts
-        chances = np.exp(logs - logs.max())
-        return chances / chances.sum(), experts
+        chances, experts = chances_at([self], place)
+        return chances[0], experts[0]
 
     def values(self, place: int) -> npt.NDArray[np.int16]:
         """int16[views, depth]: the values of the context columns of the long-term views at the next place."""
@@ -241,7 +268,7 @@ class Telling:
     def tell(self, place: int, symbol: int) -> None:
         """Take the symbol at that place."""
         self._look(place)
-        self.short.tell(self._own, symbol, self.history[0] if self.history else MISSING)
+        self.short.tell(self.own, symbol, self.history[0] if self.history else MISSING)
         self.memory.tell(symbol)
         self.full.append(symbol)
         self.history = (symbol, *self.history[:-1]) if self.line.blend.order else ()
@@ -255,8 +282,22 @@ class Telling:
         self._known = {name: int(column[place]) for name, column in line.outside.items()} | self.memory.recall()
         for name, which in line.threads.items():
             self._known[name] = self.full[which[place]] if which[place] >= 0 else MISSING
-        self._own = line._recent[:, place].copy()
-        line.blend.recent.fill_own(self._own, self._known, self.history)
+        self.own = line._recent[:, place].copy()
+        line.blend.recent.fill_own(self.own, self._known, self.history)
+
+
+def chances_at(lines: Sequence[Telling], place: int) -> tuple[Floats, Floats]:
+    """What `Telling.at` gives of several tellings of one line at a place."""
+    line = lines[0].line
+    values = np.stack([said.values(place) for said in lines])
+    logs, experts = line.blend.place(values, np.stack([said.own for said in lines]), [said.short for said in lines],
+                                     [said.history for said in lines], int(line.outside["part"][place]), line.bare)
+    if line.legal is not None:
+        logs = np.where(line.legal[place], logs, -np.inf)
+        if not line.legal[place].any():
+            return np.zeros(logs.shape), experts
+    chances = np.exp(logs - logs.max(axis=1, keepdims=True))
+    return chances / chances.sum(axis=1, keepdims=True), experts
 
 
 def _evenly(weight: Floats, uniform: float) -> list[int]:
@@ -270,11 +311,12 @@ def pitch_line(mixture: Mixture, columns: Columns, span: slice, before: Ints, le
                allowed: Bools | None, taste: Taste | None = None) -> Line:
     """The line of pitches at the places of `span`, after the symbols `before`; of a product where that is one.
 
-    `taste` is of the lines of a product alone.
+    A product has more `taste`: it does not strike a note again as it would.
     """
     inside = {name: column[span] for name, column in columns.items()}
     past = tuple(before[::-1].tolist())
     if not isinstance(mixture, Blend):
-        return Line(mixture, inside, columns["group"][span], past, legal=legal, allowed=allowed)
-    return Joint(mixture, inside, columns["group"][span], past, legal=legal, allowed=allowed, taste=taste,
+        return Line(mixture, inside, columns["group"][span], past, legal=legal, allowed=allowed, taste=taste)
+    again = None if taste is None else both(taste, anew(mixture.size))
+    return Joint(mixture, inside, columns["group"][span], past, legal=legal, allowed=allowed, taste=again,
                  ahead_of={name: column[:span.start] for name, column in columns.items()})

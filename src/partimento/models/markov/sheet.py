@@ -35,6 +35,11 @@ STAND_INS = {
 }
 
 
+FEWEST = 8                # notes that tell the role of a track
+CHORDAL = 1.3             # with more notes an onset a track plays chords
+_OF_CHORDS = (CHORDS, ACCOMPANIMENT, KEYBOARD)
+
+
 class Notes(NamedTuple):
     """Notes on the grid: onset and end in steps, pitch, velocity, track (int64[n] each), sorted by onset."""
 
@@ -157,7 +162,7 @@ def roles_heard(tracks: Sequence[Track], notes: Notes, steps: int) -> list[int] 
     pitched = [i for i, track in enumerate(tracks) if not track.is_drum]
     for i in pitched:
         own = notes.where(notes.track == i)
-        if len(own.onset) < 8:
+        if len(own.onset) < FEWEST:
             return None
         chord[i] = len(own.onset) / len(np.unique(own.onset))
         height[i] = float(own.pitch.mean())
@@ -168,6 +173,27 @@ def roles_heard(tracks: Sequence[Track], notes: Notes, steps: int) -> list[int] 
     for i in steady:
         out[i] = _role_heard(i, chord, steady)
     _share_inner(out, height)
+    return out
+
+
+def roles_known(tracks: Sequence[Track], notes: Notes, steps: int, usual: Mapping[str, int]) -> list[int]:
+    """The role of every track from its notes; where some have too few, as tracks of such `role_signs` `usual`ly have.
+
+    Even then a track that is heard to play chords is no single line: it accompanies a lead, or leads with chords.
+    """
+    found = roles_heard(tracks, notes, steps)
+    if found is not None:
+        return found
+    named = roles_named(tracks)
+    out = [usual.get(sign, role) for sign, role in zip(role_signs(tracks), named, strict=True)]
+    onsets = [notes.onset[notes.track == i] for i in range(len(tracks))]
+    chordal = [i for i, own in enumerate(onsets) if len(own) >= FEWEST and not tracks[i].is_drum
+               and len(own) > CHORDAL * len(np.unique(own)) and out[i] not in _OF_CHORDS]
+    if chordal:
+        out = [LEAD if role == LEAD and len(own) < FEWEST else as_usual
+               for role, own, as_usual in zip(named, onsets, out, strict=True)]
+    for i in chordal:
+        out[i] = ACCOMPANIMENT if LEAD in out[:i] + out[i + 1:] else CHORDS
     return out
 
 
@@ -211,7 +237,7 @@ def with_passing_voices(tracks: Sequence[Track], roles: Sequence[int], notes: No
 
 def _role_heard(i: int, chord: Mapping[int, float], height: Mapping[int, float]) -> int:
     highest, lowest = max(height, key=lambda k: height[k]), min(height, key=lambda k: height[k])
-    if chord[i] > 1.3:
+    if chord[i] > CHORDAL:
         return KEYBOARD if len(height) == 1 else CHORDS if i == highest else ACCOMPANIMENT
     if i == highest:
         return LEAD

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from partimento import theory
+from partimento.counting.memory import MISSING
 from partimento.features import key_path
 from partimento.models.markov.sheet import QUALITIES, Ints
 from partimento.score import Score
@@ -23,7 +24,8 @@ Taste = Callable[[int, Sequence[int]], Bools | Floats]      # of a place and the
 
 _BEAT, _BINARY, _TERNARY, _FINE = range(4)
 AT_HOME = 0.8                                   # of the notes that are kept, so many lie in the key that is heard
-AGAIN = 0.5                                     # so a quarter of mutopia_midi repeats as often as it was taught
+AGAIN, FRESH = 0.5, 4                           # so mutopia_midi goes back to a note as often as it was taught
+PARALLEL = 0.02                                 # as much as else, of two lines that are not one
 _A_PIECE = 12                                   # quarters from which on a piece has an end
 
 
@@ -132,17 +134,48 @@ class Places:
 
 
 def anew(size: int) -> Taste:
-    """How welcome each pitch is to a line that a product draws: the last one struck a second time AGAIN as much.
+    """How welcome each pitch is to a line that a product draws: AGAIN as much for each of the last FRESH notes that it
+    was, or for two of them where it was more.
 
-    A product hears so much of its own line that, left alone, it strikes a note again twice as often as the music that
-    taught it.
+    A product hears so much of its own line that, left alone, it strikes a note again, and goes to and fro between two,
+    twice as often as the music that taught it.
     """
     def welcome(place: int, before: Sequence[int]) -> Floats:
-        out = np.ones(size)
-        if len(before) and before[0] >= 0 and before[0] not in before[1:2]:
-            out[before[0]] = AGAIN
+        out, last = np.ones(size), [symbol for symbol in before[:FRESH] if symbol >= 0]
+        for symbol in last:
+            out[symbol] = AGAIN ** min(last.count(symbol), 2)
         return out
     return welcome
+
+
+def apart(size: int, others: Sequence[tuple[Ints, Ints]], start: int) -> Taste:
+    """How welcome each pitch is to a line beside others: what goes with one in fifths or octaves PARALLEL as much.
+
+    `others` are the pitches of other lines at each place and at the line's note before it (negative: silent), `start`
+    is the place where the line begins. What has gone together for two notes doubles the other line, and may go on.
+    """
+    symbols = np.arange(size)
+
+    def welcome(place: int, before: Sequence[int]) -> Floats:
+        out = np.ones(size)
+        at = start + place
+        for now, then in others:
+            new, old = int(now[at]), int(then[at])
+            interval = abs(before[0] - old) % 12 if len(before) else MISSING
+            if min(new, old, before[0] if len(before) else MISSING) < 0 or new == old or interval not in (0, 7):
+                continue
+            older = int(then[at - 1]) if at else MISSING
+            if len(before) > 1 and min(before[1], older) >= 0 and abs(before[1] - older) % 12 == interval:
+                continue
+            together = np.sign(symbols - before[0]) == np.sign(new - old)
+            out[together & (abs(symbols - new) % 12 == interval)] = PARALLEL
+        return out
+    return welcome
+
+
+def both(one: Taste, other: Taste) -> Taste:
+    """Two tastes at once."""
+    return lambda place, before: one(place, before) * other(place, before)
 
 
 def one_at_a_time(count: int, standing: Ints) -> Taste:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -43,9 +44,7 @@ from partimento.models.markov.sheet import (
     chords_given,
     chords_heard,
     keys_over,
-    role_signs,
-    roles_heard,
-    roles_named,
+    roles_known,
     snapped,
 )
 from partimento.models.markov.threads import with_threads
@@ -76,9 +75,7 @@ class Page:
         self.legal = Legal(around, request)
         self.ends = not (request and request.loop)
         self.tones: Bools | None = None         # where a taste for the key is wanted: the classes a bar
-        self.roles = roles_heard(around.tracks, self.kept, self.frame.steps) or [
-            usual.get(sign, role)
-            for sign, role in zip(role_signs(around.tracks), roles_named(around.tracks), strict=True)]
+        self.roles = roles_known(around.tracks, self.kept, self.frame.steps, usual)
         self.count = len(notes.onset)
 
     def parts(self, codes: Mapping[tuple[int, int], int], key: tuple[int, int] | None,
@@ -341,10 +338,26 @@ class Writer:
         pins = None if new[span].all() else allowed[span]
         symbols = self.pen.line("pitch", lambda: pitch_line(
             mixture, columns, span, degree[:span.start], legal[span], pins,
-            None if part.is_drum else taste.anew(DEGREES)), given)
+            None if part.is_drum else taste.apart(DEGREES, self._others(step), span.start)), given)
         pitches = part.pitches(np.asarray(symbols, np.int64), step[span])
         for k, pitch in zip(range(span.start, span.stop), pitches.tolist(), strict=True):
             slots[int(rows[k])][int(rank[k])] = pitch
+
+    def _others(self, step: Ints) -> list[tuple[Ints, Ints]]:
+        """The outer lines of every other part at a line's onsets, and at the one before each."""
+        before = np.append(0, step[:-1] + 1)[:len(step)]
+        return [(self.part.degrees(line[step + 1], step), self.part.degrees(line[before], step))
+                for line in self._outer]
+
+    @cached_property
+    def _outer(self) -> list[Ints]:
+        """The highest pitch of every other part at every place, and where it plays several at once the lowest too."""
+        out: list[Ints] = []
+        for track in np.unique(self.part.known.track).tolist():
+            if not self.page.around.tracks[track].is_drum:
+                own = Around(self.frame, self.part.known.where(self.part.known.track == track)).pitch
+                out += [own["top"]] if np.array_equal(own["top"], own["low"]) else [own["top"], own["low"]]
+        return out
 
     @staticmethod
     def _wanted(goal: Ints | None, rank: int) -> int:
