@@ -55,16 +55,18 @@ class Legal:
 
     Drums are free of key and chords. On a beat under a chord only chord tones are legal; between beats the notes of
     the scale too (or, where no key is asked, any). The mask is never empty: where the facts leave nothing inside the
-    range, they yield to it. Without a request (None) every pitch is legal: that is how likelihood is measured.
+    range, they yield to it. Without a request (None) every pitch is legal: that is how likelihood is measured. Chords
+    that stand on the page bind where they are asked for, or `written` says so.
     """
 
-    def __init__(self, around: Score, request: Request | None) -> None:
+    def __init__(self, around: Score, request: Request | None, written: bool = False) -> None:
         self.ranges = [(0, 127)] * len(around.tracks) if request is None else track_ranges(around, request)
         request = request or Request()
         self._score = around
         key = theory.parse_key(request.key) if request.key else None
         self._scale = _class_mask(theory.scale(key.tonic, key.mode)) if key else np.ones(128, bool)
-        self._chords = [(c.tick, theory.parse_chord(c.symbol)) for c in around.chords] if request.chords else []
+        chords = around.chords if request.chords or written else ()
+        self._chords = [(chord.tick, theory.parse_chord(chord.symbol)) for chord in chords]
         self._chord_ticks = np.array([tick for tick, _ in self._chords], np.int64)
         self._cache: dict[tuple[int, int, bool], BoolArray] = {}
 

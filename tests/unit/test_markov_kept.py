@@ -5,6 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from partimento import generate, theory
 from partimento.models.base import Piece
 from partimento.models.markov import Markov
 from partimento.models.markov.harmony import Harmony, bar_chords
@@ -12,7 +13,8 @@ from partimento.models.markov.sheet import ACCOMPANIMENT, BASS, CHORDS, LEAD, Fr
 from partimento.models.markov.taste import apart, tones_at_home
 from partimento.request import Blanks, Region, Request
 from partimento.sampling import generator
-from partimento.score import Key, Score, Track
+from partimento.score import Chord, Key, Score, Track
+from partimento.testing import small_corpus, song
 
 
 def scale_song(bars=8):
@@ -112,3 +114,17 @@ def test_lines_beside_others_go_parallel_less_than_what_taught_them():
             count += sum(one == other == 0 for one, other in pairwise(apart_by))
         counts.append(count)
     assert counts[1] < counts[0] / 2
+
+
+def test_chord_symbols_that_stand_on_the_page_are_followed_though_nobody_asked():
+    tune = song(2)
+    tune = tune.select(tune.track == 0).replace(chords=tuple(
+        Chord(int(tick), name) for tick, name in zip(tune.bar_starts[:-1], ("C", "F", "G7", "C") * 4, strict=False)))
+    model = Markov().fit(small_corpus())
+    made = generate.generate(Request(verb="harmonize", tracks=("violin", "cello"), seed=3, temperature=0.8, top_p=0.9),
+                             model, source=tune)[0].score
+    beats = made.select((made.track > 0) & (made.onset % made.ticks_per_quarter == 0))
+    assert len(beats) > 8
+    for onset, _, pitch, _, _ in beats.notes().tolist():
+        (chord,) = [c for c in tune.chords if c.tick <= onset][-1:]
+        assert pitch % 12 in theory.parse_chord(chord.symbol).tones

@@ -321,7 +321,7 @@ class Markov(Model):
         sharpened = is_sharpened(temperature, top_p)
         apart = hands_apart(around, blanks) if sharpened else None
         page = Page(self.config.grid, apart.around if apart else around, apart.blanks if apart else blanks, request,
-                    self._usual_roles())
+                    self._usual_roles(), written=sharpened and request.verb != "continue")
         out, self.effective = [], []
         for rng in rngs:
             key = self._key(page)

@@ -57,10 +57,13 @@ Bools = npt.NDArray[np.bool_]
 
 
 class Page:
-    """A frame with blanks, read once: what is kept, what is weighed, and which parts are written in which order."""
+    """A frame with blanks, read once: what is kept, what is weighed, and which parts are written in which order.
+
+    `written` says that chords on the page bind though nobody asked for them, as they do for a sharpened draw.
+    """
 
     def __init__(self, grid: int, around: Score, blanks: Blanks, request: Request | None, usual: Mapping[str, int],
-                 weigh: bool = False) -> None:
+                 weigh: bool = False, written: bool = False) -> None:
         self.around, self.blanks = around, blanks
         self.frame = Frame(around, grid)
         self.rewritten = blanks.rewritten(around)
@@ -72,7 +75,7 @@ class Page:
         self.index = inside[index]
         self.fixed = pitch_only[self.index]             # rhythm and length stand, only the pitch is open
         self.content = notes
-        self.legal = Legal(around, request)
+        self.legal = Legal(around, request, written)
         self.ends = not (request and request.loop)
         self.tones: Bools | None = None         # where a taste for the key is wanted: the classes a bar
         self.roles = roles_known(around.tracks, self.kept, self.frame.steps, usual)
