@@ -341,3 +341,9 @@ def test_real_midi_becomes_a_page_with_every_note(music: Callable[[str], Path], 
         score = formats.read(path)
         written(score)
         assert len(read_back(score)) == len(score), path.name
+
+
+def test_a_note_without_length_just_before_the_end_makes_no_bar_of_its_own() -> None:
+    score = Score(onset=[0, 7633], duration=[480, 0], pitch=[60, 60], velocity=[80, 80], track=[0, 0],
+                  voice=[1, 1], staff=[1, 1], ticks_per_quarter=384, end=7680)
+    assert read_back(score).n_bars == 5

@@ -99,7 +99,8 @@ def _full_lengths(score: Score) -> Score:
     """Notes that end a sliver before a plain value, as players of files let them, last for it where nothing begins.
 
     A plain value is a power of two of a quarter, or that with a dot; a sliver is an eighth of it at the most, but half
-    of an eighth note, or of a shorter one, that stands detached before the next.
+    of an eighth note, or of a shorter one, that stands detached before the next. Thirds of a value between beats are
+    notes of a triplet, and where more notes stand so than on half beats, all thirds are.
     """
     quarter = score.ticks_per_quarter
     values = np.sort([quarter * part * 2.0 ** power for part in (1, 1.5) for power in range(-4, 4)])
@@ -109,6 +110,11 @@ def _full_lengths(score: Score) -> Score:
     begins = np.unique(place + score.onset)
     following = np.append(begins, 1 << 62)[np.searchsorted(begins, place + score.offset)] - place
     longer = (value > duration) & (value - duration <= value / 8) & (score.onset + value <= following)
+    bars = score.bar_starts.astype(np.int64)
+    within = score.onset - bars[np.searchsorted(bars, score.onset, "right") - 1]
+    threes = (within * 2 % quarter != 0) & (within * 3 % quarter == 0)
+    swings = threes.sum() > ((within * 2 % quarter == 0) & (within % quarter != 0)).sum()
+    longer &= ~((threes | swings) & (duration * 3 % quarter == 0))
     detached = (duration * 4 <= quarter) & (score.onset + 2 * duration == following)
     value = np.where(detached, 2 * duration, value)
     longer = (longer | detached) & (score.onset + value <= score.end)
@@ -201,9 +207,12 @@ def _spelled(score: Score) -> Score:
 
 
 def _lasting(score: Score) -> Score:
-    """No note without length but grace notes: others last a 32nd."""
+    """No note without length but grace notes: others last a 32nd, or to the end of the piece where that is nearer."""
     graces = score.grace > 0 if score.grace is not None else np.zeros(len(score), bool)
     short = (score.duration == 0) & ~graces
     if not short.any():
         return score
-    return score.replace(duration=np.where(short, max(1, score.ticks_per_quarter // 8), score.duration))
+    length = np.full(len(score), max(1, score.ticks_per_quarter // 8))
+    left = score.end - score.onset
+    length = np.where(left > 0, np.minimum(length, left), length)
+    return score.replace(duration=np.where(short, length, score.duration))

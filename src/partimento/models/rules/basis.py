@@ -156,6 +156,30 @@ def _loops(bars: Sequence[BeatBar], phrases: Sequence[Phrase], how: Mapping[str,
     return out
 
 
+def struck_changes(kept: Score, bars: Sequence[BeatBar]) -> list[int]:
+    """Return the beats (ticks) at which what is kept strikes a chord of three tones or more with one that the last such
+    chord had not, and without one of its own: there a harmony may begin.
+
+    >>> four = BeatBar(0, 1920, ((0, 480), (480, 480), (960, 480), (1440, 480)))
+    >>> rows = [(480 * k, 480, p, 80, 0) for k in range(4) for p in ((60, 64, 67), (59, 62, 67))[k == 2]]
+    >>> struck_changes(Score.from_rows(rows), [four])
+    [960, 1440]
+    """
+    struck: dict[int, set[int]] = {}
+    pitched = features.pitched(kept)
+    for onset, pitch in zip(kept.onset[pitched].tolist(), kept.pitch[pitched].tolist(), strict=True):
+        struck.setdefault(onset, set()).add(pitch % 12)
+    beats = {start for bar in bars for start, _ in bar.beats}
+    out: list[int] = []
+    last: set[int] = set()
+    for tick in sorted(struck):
+        if len(struck[tick]) >= 3:
+            if last and tick in beats and struck[tick] - last and last - struck[tick]:
+                out.append(tick)
+            last = struck[tick]
+    return out
+
+
 def kept_evidence(kept: Score, line: Sequence[tuple[int, int, int]], slots: Sequence[Slot]) -> Evidence | None:
     """Return what the kept notes say of the chord in each slot; None where no pitched one sounds there.
 
@@ -168,8 +192,22 @@ def kept_evidence(kept: Score, line: Sequence[tuple[int, int, int]], slots: Sequ
     on, off, pitch = kept.onset[pitched].astype(int), kept.offset[pitched].astype(int), kept.pitch[pitched] % 12
     for t, slot in enumerate(slots):
         inside = np.minimum(off, slot.end) - np.maximum(on, slot.start)
-        for k in np.flatnonzero(inside > 0).tolist():
-            share = inside[k] / (slot.end - slot.start)
-            if share >= 0.3:
-                against[t, pitch[k]] = max(against[t, pitch[k]], KEPT_SHARE * min(share, 1.0))
+        sounds = inside > 0
+        shares = np.bincount(pitch[sounds], inside[sounds], minlength=12) / (slot.end - slot.start)
+        against[t] = np.maximum(against[t], np.where(shares >= 0.3, KEPT_SHARE * np.minimum(shares, 1.0), 0.0))
     return Evidence(against, own.first, own.last) if against.any() else None
+
+
+def without_gaps(harmonies: Sequence[RomanChord], bars: Sequence[BeatBar]) -> list[RomanChord]:
+    """Return harmonies that rule the whole window: each lasts to the next, the first begins with it.
+
+    >>> chords = [roman_chord(480, 960, 0, "major", "I"), roman_chord(1440, 1500, 0, "major", "V")]
+    >>> [(chord.start, chord.end) for chord in without_gaps(chords, [BeatBar(0, 1920, ((0, 1920),))])]
+    [(0, 1440), (1440, 1920)]
+    """
+    out = list(harmonies)
+    for k, harmony in enumerate(out):
+        start = bars[0].start if k == 0 else out[k].start
+        end = out[k + 1].start if k + 1 < len(out) else bars[-1].end
+        out[k] = harmony._replace(start=start, end=max(end, start + 1))
+    return out

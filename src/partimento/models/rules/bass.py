@@ -134,4 +134,4 @@ def inner_pitches(sketch: Sketch, track: int, spans: Sequence[NoteSpan], span: S
 
 
 def _near(sketch: Sketch, span: NoteSpan) -> list[tuple[int, int, int, int]]:
-    return [row for row in sketch.sounding if row[0] <= span.start < row[1]]
+    return sketch.heard(span.start, span.start + 1)

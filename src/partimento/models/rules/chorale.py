@@ -167,16 +167,21 @@ def melody_slots(score: Score, line: Line, home: KeyName, track: int = 0) -> tup
 
 
 def sung_phrases(score: Score, line: Line, slots: Sequence[Slot], home: KeyName, closed: bool, track: int = 0,
-                 ) -> tuple[list[Slot], list[Phrase]]:
+                 beside: Sequence[tuple[int, int, int]] = ()) -> tuple[list[Slot], list[Phrase]]:
     """Return slots that are there already, such as half bars, told off to the phrases of a melody over them.
 
     A phrase arrives in the slot in which its last note begins and has the cadence ``?``; the last one is asked for a
-    close where the piece is `closed`.
+    close where the piece is `closed`, and arrives where its last bar comes home for good, the other notes that are
+    kept there (`beside`) with it.
     """
     ends = phrase_ends(score, line, track)
     starts = [slot.start for slot in slots]
     arrivals = {max(bisect_right(starts, onset) - 1, 0) for onset in ends}
     last = max(arrivals)
+    if closed:
+        first = max(bisect_right(starts, _comes_home(score, line, home, beside)) - 1, 0)
+        arrivals = {row for row in arrivals if row < first} | {min(first, last)}
+        last = max(arrivals)
     out: list[Slot] = []
     phrase = 0
     for row, slot in enumerate(slots):
@@ -186,6 +191,18 @@ def sung_phrases(score: Score, line: Line, slots: Sequence[Slot], home: KeyName,
     if not closed:
         spans[-1] = spans[-1]._replace(cadence="")
     return out, spans
+
+
+def _comes_home(score: Score, line: Line, home: KeyName, beside: Sequence[tuple[int, int, int]]) -> int:
+    """The onset from which on the last bar of a melody that ends on the tonic has notes of the tonic chord alone, those
+    `beside` it too; that of its last note where it ends on another."""
+    chord = {home.tonic, (home.tonic + 7) % 12, (home.tonic + (3 if home.mode == "minor" else 4)) % 12}
+    found = line[-1][0]
+    if line[-1][2] % 12 == home.tonic:
+        bar = int(score.bar_starts[int(np.searchsorted(score.bar_starts, found, "right")) - 1])
+        left = max((end for _, end, pitch in [*line, *beside] if end > bar and pitch % 12 not in chord), default=bar)
+        found = min((start for start, _, _ in line if start >= max(left, bar)), default=found)
+    return found
 
 
 def phrase_ends(score: Score, line: Line, track: int = 0) -> list[int]:

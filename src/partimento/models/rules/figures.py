@@ -7,7 +7,7 @@ from itertools import combinations, pairwise
 from typing import Any, NamedTuple
 
 from partimento.models.rules.form import BeatBar
-from partimento.models.rules.melody import bar_tick
+from partimento.models.rules.melody import bar_tick, in_thirds
 from partimento.models.rules.plan import RomanChord
 from partimento.models.rules.sketch import Sketch, Written, rules_table, velocity_at
 
@@ -52,16 +52,17 @@ def bar_events(bar: BeatBar, figure: Mapping[str, Any]) -> list[FigureEvent]:
     out: list[FigureEvent] = []
     at, beats = 0, len(bar.beats)
     while at < beats:
-        left = beats - at
-        if bar.in_threes(at) and "c" in figure:
+        stop = next((k for k in range(at, beats) if bar.in_threes(k)), beats) if "c" in figure else beats
+        left = stop - at
+        if not left:
             size, rows = 1, figure["c"]
         else:
             size = left if str(left) in figure and left <= 4 else next(
                 n for n in (3, 2, 4, 1) if n <= left and str(n) in figure)
             rows = figure[str(size)]
         for place, length, tones in rows:
-            end = min(place + length, size)
-            start_tick, end_tick = bar_tick(bar, at + place), bar_tick(bar, at + end)
+            start, end = (in_thirds(bar, at, one) for one in (place, min(place + length, size)))
+            start_tick, end_tick = bar_tick(bar, at + start), bar_tick(bar, at + end)
             if end_tick > start_tick:
                 out.append(FigureEvent(start_tick, end_tick, tones))
         at += size

@@ -136,9 +136,10 @@ def _of(weights: Mapping[str, float], rng: Rng) -> str:
 def _chosen(style: Mapping[str, Any], bars: int, rng: Rng) -> list[FormPart]:
     """One of the style's forms, drawn among those that suit the length best."""
     forms = [(parse_form(text), weight) for text, weight in sorted(style["forms"].items())]
-    def misfit(sections: list[FormPart]) -> int:
+    def misfit(sections: list[FormPart]) -> float:
         length = sum(s.bars for s in sections)
-        return min(bars % length, abs(bars - length)) + (bars < length) * (length - bars)
+        again = 0.1 * max(bars // length - 1, 0)        # a form that fits once goes before one that goes round
+        return min(bars % length, abs(bars - length)) + (bars < length) * (length - bars) + again
     best = min(misfit(sections) for sections, _ in forms)
     near = [(sections, weight) for sections, weight in forms if misfit(sections) == best]
     sections = near[draw([weight for _, weight in near], rng.random())][0]

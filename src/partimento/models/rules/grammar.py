@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from partimento.errors import ModelError
 from partimento.models.rules.degrees import (
@@ -32,10 +33,10 @@ from partimento.score import Chord
 
 STRONG = 0.5             # an accent from which on a slot is strong
 CLASH = 4.0              # nats against a natural seventh degree sung over a chord that has it raised
-PARALLEL = -14.0         # outer fifths or octaves between the given melody and the bass
+PARALLEL = -14         # outer fifths or octaves between the given melody and the bass
 ENDS_OPEN = -4.0         # a last phrase that closes on no tonic, where its melody allows none
 ENDS_AWAY = 4.0          # how much more a key away from home counts against the last cadence
-LEFT = -4.0              # a given melody's leading tone left hanging over its resolution
+LEFT = -4              # a given melody's leading tone left hanging over its resolution
 DOUBLED = -7.0           # a given melody on the bass's own leading tone or seventh
 
 
@@ -206,6 +207,7 @@ class _Moves:
         self._evidence, self._arrivals = evidence, _arrivals(slots)
         self._hold = np.where(np.eye(len(chain.key), dtype=bool), 0.0, NEVER)
         self._closing: dict[tuple[Any, ...], FloatArray] = {}
+        self._outer: dict[tuple[int, int, bool], npt.NDArray[np.int8]] = {}
 
     def __len__(self) -> int:
         return len(self._slots) - 1
@@ -231,7 +233,12 @@ class _Moves:
                 self._closing[asked] = _closes(chain, self._table, phrase, last, new, own)
             move = move + self._closing[asked]
         if self._evidence is not None:
-            move = move + _outer(chain, int(self._evidence.last[t - 1]), int(self._evidence.first[t]))
+            before, now = int(self._evidence.last[t - 1]), int(self._evidence.first[t])
+            if before >= 0 and now >= 0 and before != now:
+                asked_of = before % 12, now % 12, now == before + 1
+                if asked_of not in self._outer:
+                    self._outer[asked_of] = _outer(chain, *asked_of)
+                move = move + self._outer[asked_of]
         return move
 
 
@@ -256,19 +263,18 @@ def _closes(chain: DegreeChain, table: Table, phrase: Phrase, last: bool, lone: 
     return np.asarray(best + near[chain.key][None, :])
 
 
-def _outer(chain: DegreeChain, before: int, now: int) -> FloatArray | float:
-    """float[S, S]: against fifths and octaves in parallel between the melody and the bass, and against a dominant under
-    a leading tone that the melody does not resolve."""
-    if before < 0 or now < 0 or before == now:
-        return 0.0
+def _outer(chain: DegreeChain, before: int, now: int, rises: bool) -> npt.NDArray[np.int8]:
+    """int8[S, S], nats: against fifths and octaves in parallel between the melody (its pitch classes `before` and
+    `now`) and the bass, and against a dominant under a leading tone that the melody does not resolve (`rises`: it goes
+    up a semitone)."""
     apart, later = (before - chain.bass) % 12, (now - chain.bass) % 12
     moved = chain.bass[:, None] != chain.bass[None, :]
     perfect = ((apart == 0)[:, None] & (later == 0)[None, :]) | ((apart == 7)[:, None] & (later == 7)[None, :])
-    out = np.where(perfect & moved, PARALLEL, 0.0)
-    if now != before + 1:
-        hangs = (chain.leading == before % 12)[:, None] & chain.sets[None, :, (before + 1) % 12]
-        out = out + np.where(hangs, LEFT, 0.0)
-    return out
+    out = np.where(perfect & moved, PARALLEL, 0)
+    if not rises:
+        hangs = (chain.leading == before)[:, None] & chain.sets[None, :, (before + 1) % 12]
+        out = out + np.where(hangs, LEFT, 0)
+    return out.astype(np.int8)
 
 
 def _repeated(phrases: Sequence[Phrase], index: int) -> bool:

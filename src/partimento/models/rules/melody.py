@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -12,14 +13,13 @@ from partimento.models.base import Rng
 from partimento.models.rules.form import BeatBar
 from partimento.models.rules.lines import STEPS, LineRules, draw_line
 from partimento.models.rules.plan import Phrase
-from partimento.models.rules.sketch import NoteSpan, Sketch, arch, rules_table
+from partimento.models.rules.sketch import TOP, NoteSpan, Sketch, arch, rules_table
 from partimento.sampling import draw
 
 NONE = float("nan")
 RECOVERY = {"leap_after_leap": 2.6, "leap_steps_on": 1.6, "leap_goes_on": 4.0}      # nats: a leap is filled
 JOIN = 0.5              # nats a semitone over a step by which a new line is away from what is kept beside it
 CLIMAX = 0.9            # nats a semitone that the one high note of a piece lies under its height
-TOP = 0.62              # of the piece: where its high point lies
 
 
 class Motif(NamedTuple):
@@ -42,7 +42,8 @@ def draw_rhythm(bar: BeatBar, cells: Mapping[str, float], rng: Rng) -> tuple[tup
         names = [n for n in sorted(cells) if known[n]["beats"] <= len(bar.beats) - at] or ["q"]
         name = names[draw([cells.get(n, 1.0) for n in names], rng.random())]
         cell = known[name]
-        places = compound.get(name, cell["at"]) if bar.in_threes(at) and cell["beats"] == 1 else cell["at"]
+        places = compound[name] if bar.in_threes(at) and name in compound else \
+            [in_thirds(bar, at, place) for place in cell["at"]]
         if cell.get("rest") and notes:
             notes[-1][1] = min(notes[-1][1], float(at))
         for place in places:
@@ -64,6 +65,19 @@ def bar_tick(bar: BeatBar, place: float) -> int:
     beat = int(place + 1e-9)
     start, length = bar.beats[beat]
     return start + round((place - beat) * length)
+
+
+def in_thirds(bar: BeatBar, at: int, place: float) -> float:
+    """Return a place counted from beat `at`, moved on to the next third where its beat falls into three.
+
+    >>> six = BeatBar(0, 1440, ((0, 720), (720, 720)), True)
+    >>> round(in_thirds(six, 0, 1.5), 3), round(in_thirds(six, 0, 0.25), 3), in_thirds(six, 0, 1)
+    (1.667, 0.333, 1)
+    """
+    beat = int(place + 1e-6)
+    if at + beat >= len(bar.beats) or not bar.in_threes(at + beat):
+        return place
+    return beat + min(math.ceil(3 * (place - beat) - 0.1), 2) / 3 if place > beat + 1e-6 else place
 
 
 def draw_motif(bar: BeatBar, cells: Mapping[str, float], rng: Rng) -> Motif:
@@ -215,7 +229,7 @@ def phrase_spans(sketch: Sketch, theme: Theme, index: int, last: bool) -> list[N
         else:
             motif = theme.bar(phrase.label, "b" if sign == "." else sign, bar)
             if sign == "." and phrase.bars > 1 and beats > 1:       # a breath where no cadence closes
-                motif = _breathing(motif, beats)
+                motif = _breathing(motif, bar)
         steps = [NONE, *(float(s) if abs(s) < 90 else NONE for s in motif.steps)]
         for k, (a, b) in enumerate(motif.rhythm):
             start, end = bar_tick(bar, a), bar_tick(bar, b)
@@ -225,10 +239,11 @@ def phrase_spans(sketch: Sketch, theme: Theme, index: int, last: bool) -> list[N
     return spans
 
 
-def _breathing(motif: Motif, beats: int) -> Motif:
+def _breathing(motif: Motif, bar: BeatBar) -> Motif:
     """The first half of a bar's motif, its last note held, and a rest before the next phrase."""
+    beats = len(bar.beats)
     head = [note for note in motif.rhythm if note[0] < beats / 2] or [motif.rhythm[0]]
-    end = max(head[-1][0] + 0.5, beats - (1.0 if beats > 2 else 0.5))
+    end = in_thirds(bar, 0, max(head[-1][0] + 0.5, beats - (1.0 if beats > 2 else 0.5)))
     return Motif((*head[:-1], (head[-1][0], min(end, float(beats)))), motif.steps[:len(head) - 1])
 
 

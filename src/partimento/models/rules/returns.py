@@ -11,12 +11,15 @@ from partimento.models.rules.figures import bar_events
 from partimento.models.rules.form import BeatBar
 from partimento.models.rules.grammar import Evidence
 from partimento.models.rules.plan import Phrase, Slot
+from partimento.score import Score
 
 SECTION = 8             # bars of a section, where nothing else is heard
 SHORT = 3               # bars that are too few for a section of their own
 ALIKE = 0.5             # of the attacks of two bars that both have, on average, where a section is heard again
 LIKE_FIGURE = 0.55      # of the attacks of a figure and of the kept bars, from which on the figure is theirs
 HEARD = 4               # kept bars from which on a form is heard in them
+ENOUGH = 8              # kept notes that say whether a part plays chords alone
+FEW_A_BAR, MOST = 2.2, 0.9      # moments of such a part in a bar, and the share of them that are chords
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 Notes = Sequence[tuple[int, int, int]]
 Stretches = Sequence[tuple[int, int]]
@@ -139,3 +142,17 @@ def kept_figure(bars: Sequence[BeatBar], onsets: Sequence[int], figures: Mapping
         worth[name] = sum(shares) / len(shares)
     best = max(sorted(worth), key=lambda name: worth[name], default="")
     return best if best and worth[best] >= LIKE_FIGURE else ""
+
+
+def plays_blocks(kept: Score, bars: Sequence[BeatBar]) -> bool:
+    """Return whether the kept notes of a part are chords of three notes or more alone, about two in a bar or fewer.
+
+    Such a part goes on with chords, and sings nothing.
+
+    >>> two = [BeatBar(960 * k, 960 * k + 960, ((960 * k, 480), (960 * k + 480, 480))) for k in range(2)]
+    >>> plays_blocks(Score.from_rows([(480 * k, 480, p, 80, 0) for k in range(4) for p in (60, 64, 67)]), two)
+    True
+    """
+    struck, sizes = np.unique(kept.onset, return_counts=True)
+    played = len(np.unique(np.searchsorted([bar.start for bar in bars], struck, "right")))
+    return len(kept) >= ENOUGH and len(struck) <= FEW_A_BAR * played and float((sizes >= 3).mean()) >= MOST

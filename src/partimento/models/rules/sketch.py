@@ -18,6 +18,9 @@ from partimento.models.rules.plan import Phrase, RomanChord, scale_degrees
 from partimento.sampling import Legal
 from partimento.score import Score
 
+TOP = 0.62              # of the piece: where its high point lies
+SWELL = 6.0             # velocities by which it is louder about there
+LIFT = {"B": 3.0, "C": 5.0, "V": -2.0}         # velocities by which a section is louder than the first
 Written = tuple[int, int, int, int, int]        # onset, duration, pitch, velocity, track
 
 
@@ -61,6 +64,9 @@ class Sketch:
         self.lines: dict[int, dict[int, tuple[int, int]]] = {}     # track: onset: lowest and highest pitch struck
         self.sounding: list[tuple[int, int, int, int]] = []        # onset, end, pitch, track of pitched notes
         self.rows: list[Written] = []
+        self._listed: list[tuple[int, int, int, int]] = []         # what `_by_bar` was made of, and how much of it
+        self._by_bar: dict[int, list[tuple[int, int, int, int]]] = {}
+        self._count = 0
 
     # --- places ----------------------------------------------------------------------------------------------
 
@@ -174,9 +180,21 @@ class Sketch:
                 rows.append(high)
         return np.array(rows, np.int64).reshape(len(rows), len(spans))
 
+    def heard(self, start: int, end: int) -> list[tuple[int, int, int, int]]:
+        """The notes (onset, end, pitch, track) of all parts that sound somewhere from one tick to another."""
+        if self._listed is not self.sounding or self._count > len(self.sounding):
+            self._listed, self._by_bar, self._count = self.sounding, {}, 0
+        for note in self.sounding[self._count:]:
+            for bar in range(self.bar_at(note[0]), self.bar_at(max(note[1] - 1, note[0])) + 1):
+                self._by_bar.setdefault(bar, []).append(note)
+        self._count = len(self.sounding)
+        bars = range(self.bar_at(start), self.bar_at(max(end - 1, start)) + 1)
+        return [note for bar in bars for note in self._by_bar.get(bar, ())
+                if note[0] < end and note[1] > start and (bar == bars[0] or self.bar_at(note[0]) == bar)]
+
     def heights(self, track: int, start: int, end: int) -> tuple[int, int] | None:
         """The lowest and highest pitch that other parts sound from one tick to another; None where nothing does."""
-        found = [p for a, b, p, t in self.sounding if t != track and a < end and b > start]
+        found = [p for _, _, p, t in self.heard(start, end) if t != track]
         return (min(found), max(found)) if found else None
 
     def struck_by_others(self, track: int, tick: int) -> dict[tuple[int, int], int]:
@@ -186,11 +204,12 @@ class Sketch:
 
     def pitches_of_others(self, track: int, start: int, end: int) -> frozenset[int]:
         """The pitches that other parts sound from one tick to another."""
-        return frozenset(p for a, b, p, t in self.sounding if t != track and a < end and b > start)
+        return frozenset(p for _, _, p, t in self.heard(start, end) if t != track)
 
 
 def velocity_at(sketch: Sketch, tick: int, loud: float, role: float = 1.0) -> int:
-    """Return how loud a note is by rule: the metre's accents, an arch over each phrase, and the end a little softer.
+    """Return how loud a note is by rule: the metre's accents, an arch over each phrase, sections that stand against the
+    first, a swell to the high point of the piece, and the end a little softer.
 
     `loud` is the style's middle velocity, `role` a share of it.
     """
@@ -199,7 +218,9 @@ def velocity_at(sketch: Sketch, tick: int, loud: float, role: float = 1.0) -> in
     first, last = sketch.bars[phrase.first_bar], sketch.bars[min(phrase.first_bar + phrase.bars, len(sketch.bars)) - 1]
     place = (tick - first.start) / max(last.end - first.start, 1)
     arch = 1.0 - (2.0 * min(max(place, 0.0), 1.0) - 1.1) ** 2
-    return int(np.clip(round(loud * role + (5, 1, -4, -6)[sketch.level(tick)] + 7.0 * arch), 12, 120))
+    whole = (tick - sketch.bars[0].start) / max(sketch.bars[-1].end - sketch.bars[0].start, 1)
+    swell = LIFT.get(phrase.label[:1].upper(), 0.0) + SWELL * float(np.exp(-((whole - TOP) / 0.15) ** 2))
+    return int(np.clip(round(loud * role + (5, 1, -4, -6)[sketch.level(tick)] + 7.0 * arch + swell), 12, 120))
 
 
 def arch(places: Floats) -> Floats:

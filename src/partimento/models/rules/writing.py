@@ -8,18 +8,27 @@ from typing import Any
 import numpy as np
 
 from partimento.models.base import Rng
-from partimento.models.rules.basis import home_key, kept_evidence, lay_harmonies, lay_phrases, lay_slots
+from partimento.models.rules.basis import (
+    home_key,
+    kept_evidence,
+    lay_harmonies,
+    lay_phrases,
+    lay_slots,
+    struck_changes,
+    without_gaps,
+)
 from partimento.models.rules.bass import bass_events, bass_pitches, inner_pitches, inner_spans
 from partimento.models.rules.chorale import melody_key, melody_slots, phrase_ends, sung_phrases
 from partimento.models.rules.drums import write_drums
 from partimento.models.rules.figuration import figured
 from partimento.models.rules.figures import FigureEvent, Register, write_figure
-from partimento.models.rules.form import BeatBar, beat_bars
+from partimento.models.rules.form import beat_bars
 from partimento.models.rules.grammar import progression
+from partimento.models.rules.loudness import LEADS, levelled, middle_loudness
 from partimento.models.rules.melody import Motif, Theme, draw_lead, motif_of, phrase_spans
-from partimento.models.rules.plan import Phrase, RomanChord, Slot
+from partimento.models.rules.plan import Phrase, Slot
 from partimento.models.rules.repitch import write_pitches
-from partimento.models.rules.returns import kept_figure, kept_form, kept_phrases, returning
+from partimento.models.rules.returns import kept_figure, kept_form, kept_phrases, plays_blocks, returning
 from partimento.models.rules.sketch import NoteSpan, Sketch, Written, rules_table, velocity_at
 from partimento.models.rules.styles import PITCHED, PLUCKED, track_roles
 from partimento.models.rules.voicing import VoicePart, voice
@@ -43,6 +52,7 @@ class PieceWriter:
         self.around, self.blanks, self.request, self.style, self.rng = around, blanks, request, style, rng
         self.kept = around.select(~blanks.rewritten(around))
         self.roles = track_roles(around.tracks)
+        self.style = style = {**style, "loud": middle_loudness(self.kept, self.roles, style["loud"])}
         bars = beat_bars(around)
         starts = [bar.start for bar in bars]
         low = min(r.start for r in blanks.regions)
@@ -77,7 +87,7 @@ class PieceWriter:
             phrases = [p._replace(cadence="?") for p in phrases]
         else:
             how = style["harmony"].get("slots", "half")
-            kept_chords = [c.tick for c in around.chords] if self._given() else []
+            kept_chords = [c.tick for c in around.chords] if self._given() else struck_changes(self.kept, self.window)
             busy = bool(line) and not (blanks.tracks() and self.roles[blanks.tracks()[0]] == "lead")
             if sung:                                # the melody knows where its phrases close
                 phrases = [p._replace(cadence="", repeats=-1) for p in phrases]
@@ -85,13 +95,14 @@ class PieceWriter:
             slots = lay_slots(self.window, phrases, "half" if how == "bar" and busy else how, kept_chords)
             spans = phrases
             if sung:
-                slots, spans = sung_phrases(self._only(inside), inside, slots, KeyName(*key), ends)
+                others = [(a, a + d, p) for a, d, p, _, t in self.kept.notes().tolist() if not around.tracks[t].is_drum]
+                slots, spans = sung_phrases(self._only(inside), inside, slots, KeyName(*key), ends, beside=others)
             evidence = kept_evidence(self.kept, inside, slots)
             if evidence is not None and not sung:
                 evidence = returning(evidence, slots, phrases, self.window)
             found = lay_harmonies(slots, self.window, spans, style, evidence, around, self._given(), rng, temperature)
         self.slots = slots
-        self.sketch = Sketch(around, self.window, phrases, _without_gaps(found, self.window), style, legal, rng,
+        self.sketch = Sketch(around, self.window, phrases, without_gaps(found, self.window), style, legal, rng,
                              temperature, request.top_p or 1.0, ends)
         self.sketch.add([tuple(row) for row in self.kept.notes().tolist()
                          if self.window[0].start <= row[0] < self.window[-1].end], fresh=False)
@@ -181,8 +192,7 @@ class PieceWriter:
             self._four(voices)
         for track in self.blanks.tracks():
             rows += self._repitched(track)
-        sketch.add(rows)
-        return self._swung(sketch.rows)
+        return self._swung([*levelled(sketch.rows, self.kept), *rows])
 
     def _where(self, track: int) -> list[tuple[int, int]]:
         return sorted((r.start, r.end) for r in self.blanks.regions if r.track == track and r.open == "all")
@@ -192,7 +202,9 @@ class PieceWriter:
         if role == "drums":
             names = style["drums"] or {"rock": 1}
             return write_drums(sketch, track, _one(names, rng), where)
-        if role in ("lead", "keyboard"):
+        if role == "keyboard" and plays_blocks(self.kept.select(self.kept.track == track), self.window):
+            return self._chords(track, where, "left", "bass" in self.roles, {})
+        if role in ("lead", "keyboard") or (role in ("chords", "pad") and self._bare(track)):
             rows = self._lead(track, where, role)
             if role == "keyboard" and not self._bare(track):
                 has_bass = "bass" in self.roles
@@ -269,7 +281,7 @@ class PieceWriter:
             pitches = draw_lead(sketch, track, plan, index, fixed, before, after, span, wanted)
             for k, (one, pitch) in enumerate(zip(plan, pitches, strict=True)):
                 if k not in fixed:
-                    loud = velocity_at(sketch, one.start, self.style["loud"] + 6)
+                    loud = velocity_at(sketch, one.start, self.style["loud"] + LEADS)
                     rows.append((one.start, one.end - one.start, pitch, loud, track))
             heard[index] = plan, pitches
         return rows
@@ -460,16 +472,6 @@ class PieceWriter:
 def _one(weights: Mapping[str, float], rng: Rng) -> str:
     names = list(weights)
     return names[draw([weights[name] for name in names], rng.random())]
-
-
-def _without_gaps(harmonies: Sequence[RomanChord], bars: Sequence[BeatBar]) -> list[RomanChord]:
-    """Harmonies that rule the whole window: each lasts to the next, the first begins with it."""
-    out = list(harmonies)
-    for k, harmony in enumerate(out):
-        start = bars[0].start if k == 0 else out[k].start
-        end = out[k + 1].start if k + 1 < len(out) else bars[-1].end
-        out[k] = harmony._replace(start=start, end=max(end, start + 1))
-    return out
 
 
 def _around_kept(spans: Sequence[NoteSpan], like: Mapping[int, int], own: Line, kept: Line,
