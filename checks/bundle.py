@@ -1,7 +1,7 @@
-"""Makes the checkpoint that ships: learns from the verdict-A sets of MIDI, with the ledger of what taught it inside.
+"""Makes the checkpoints that ship: they learn from the verdict-A sets of MIDI, with the ledger of what taught them.
 
-    python checks/bundle.py              # learns anew
-    python checks/bundle.py --index      # leaves the model as it is, and makes the index of what taught it anew
+    python checks/bundle.py markov           # learns anew; or: hmm
+    python checks/bundle.py markov --index   # leaves the model as it is, and makes the index of what taught it anew
 
 Needs the sets mutopia_midi (of which only PD and CC-BY are taken) and groove (the beats, not the fills); the same files
 give the same bytes. freedoom_midi was tried too and left out: its metal basses pulled every bass below the stave.
@@ -9,6 +9,7 @@ give the same bytes. freedoom_midi was tried too and left out: its metal basses 
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import shutil
 import sys
@@ -16,6 +17,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT / "tests"))
@@ -27,10 +29,10 @@ from partimento.judge.originality import corpus_index  # noqa: E402
 from partimento.models.base import Piece  # noqa: E402
 from partimento.training import train  # noqa: E402
 
-TARGET = ROOT / "src" / "partimento" / "models" / "bundled" / "markov.partimento"
+FOLDER = ROOT / "src" / "partimento" / "models" / "bundled"
 PARTS = {"mutopia_midi": ("PD", "CC-BY", "index.csv"), "groove": ("",)}
 LEFT_OUT = ("*_fill_*",)
-SETTINGS = {"prune": 12}
+SETTINGS: dict[str, dict[str, Any]] = {"markov": {"prune": 12}, "hmm": {}}
 
 
 @contextlib.contextmanager
@@ -49,25 +51,37 @@ def laid_out() -> Iterator[Path]:
         yield folder
 
 
-def learn() -> None:
+def learn(family: str) -> None:
     """Learn, and write the checkpoint into the package."""
-    TARGET.parent.mkdir(exist_ok=True)
+    FOLDER.mkdir(exist_ok=True)
     with laid_out() as folder:
-        done = train(folder, model="markov", out=TARGET, settings=SETTINGS, valid_share=0.05, seed=0, near="keep")
+        done = train(folder, model=family, out=target(family), settings=SETTINGS[family], valid_share=0.05, seed=0,
+                     near="keep")
     print(done.summary())
 
 
-def index() -> None:
+def index(family: str) -> None:
     """Put the index of the pieces that taught the model into its checkpoint; all else stays as it is."""
-    loaded = checkpoint.load(TARGET)
-    with zipfile.ZipFile(TARGET) as archive:
+    loaded = checkpoint.load(target(family))
+    with zipfile.ZipFile(target(family)) as archive:
         lines = archive.read(checkpoint.LEDGER).decode().splitlines()
     with laid_out() as folder:
         pieces = [Piece(read(folder / entry.file), entry.file) for entry in loaded.ledger() if entry.used == "train"]
-    checkpoint.save(loaded.model, TARGET, record=loaded.record, ledger_lines=lines, indexes=[corpus_index(pieces)])
+    checkpoint.save(loaded.model, target(family), record=loaded.record, ledger_lines=lines,
+                    indexes=[corpus_index(pieces)])
     print(f"{len(pieces):,} pieces in the index")
 
 
+def target(family: str) -> Path:
+    """Return where the checkpoint of a family ships."""
+    return FOLDER / f"{family}.partimento"
+
+
 if __name__ == "__main__":
-    index() if "--index" in sys.argv[1:] else learn()
-    print(f"{TARGET.stat().st_size / 1e6:.1f} MB, sha256 {checkpoint.checkpoint_hash(TARGET)}")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("family", choices=SETTINGS)
+    parser.add_argument("--index", action="store_true")
+    wish = parser.parse_args()
+    (index if wish.index else learn)(wish.family)
+    made = target(wish.family)
+    print(f"{made.stat().st_size / 1e6:.1f} MB, sha256 {checkpoint.checkpoint_hash(made)}")

@@ -8,7 +8,8 @@ Each piece stands there as engraved page, roll, MIDI and MusicXML, with the faul
 notes beside those of the source, and one sentence of a reader (``gallery_words.json``), which is shown for as long as
 the notes are those that were read. The five worst of each verb stand first. What is there is not made again: remove
 its folder to make it anew; the index shows what was asked for. Sets that are not here are left out or, where a verb
-needs music, small music is made. An hmm that does not ship is taught first, by what taught the bundled markov.
+needs music, small music is made. A family that must learn and has no bundled
+checkpoint is left out.
 """
 
 from __future__ import annotations
@@ -24,14 +25,12 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-import bundle
 from gallery_page import write_pages
 from gallery_pieces import VERBS, make_piece, make_read, measure_cell, summary
 from gallery_sources import read_places
 
 from partimento import checkpoint
 from partimento.models.base import family as family_of
-from partimento.training import train
 
 WORDS = Path(__file__).with_name("gallery_words.json")
 FAMILIES = ("rules", "markov", "hmm", "rnn", "random")
@@ -51,9 +50,8 @@ def main() -> int:
     folder.mkdir(parents=True, exist_ok=True)
     seeds = [number for part in wish.seeds.split(",") for number in numbers(part)]
     asked = wish.verb or [*VERBS, "read"]
-    models = dict(ready(folder, wish.family or list(FAMILIES))) if set(asked) - {"read"} else {}
-    tasks = [(folder, verb, family, seed, model) for verb in VERBS if verb in asked
-             for family, model in models.items() for seed in seeds]
+    families = list(ready(wish.family or list(FAMILIES))) if set(asked) - {"read"} else []
+    tasks = [(folder, verb, family, seed) for verb in VERBS if verb in asked for family in families for seed in seeds]
     cells = []
     with ProcessPoolExecutor(wish.jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
         made = list(pool.map(make_piece, *zip(*tasks, strict=True))) if tasks else []
@@ -80,21 +78,11 @@ def numbers(text: str) -> range:
     return range(int(first), int(last or first) + 1)
 
 
-def ready(folder: Path, families: list[str]) -> Iterator[tuple[str, str]]:
-    """Yield each family that can play, and the model to name; an hmm that does not ship is taught as markov was."""
+def ready(families: list[str]) -> Iterator[str]:
+    """Yield each family that can play without having been taught first."""
     for family in families:
         if not family_of(family).learns or family in checkpoint.bundled_names():
-            yield family, family
-        elif family == "hmm":
-            place = folder / "models" / f"{family}.partimento"
-            try:
-                if not place.exists():
-                    place.parent.mkdir(parents=True, exist_ok=True)
-                    with bundle.laid_out() as music:
-                        train(music, model=family, out=place, valid_share=0.05, seed=0, near="keep")
-                yield family, str(place)
-            except LookupError as absent:
-                print(f"{family} left out, which must be taught first: {absent}", file=sys.stderr)
+            yield family
         else:
             print(f"{family} left out: no checkpoint of it is bundled", file=sys.stderr)
 

@@ -46,7 +46,7 @@ def piece_file(folder: Path, verb: str, family: str, seed: int) -> Path:
     return folder / verb / family / f"{seed:02}.json"
 
 
-def make_piece(folder: Path, verb: str, family: str, seed: int, model: str) -> dict[str, Any]:
+def make_piece(folder: Path, verb: str, family: str, seed: int) -> dict[str, Any]:
     """Make the piece of a verb, a family and a seed with its files, or take what is there."""
     place = piece_file(folder, verb, family, seed)
     if place.exists():
@@ -54,11 +54,11 @@ def make_piece(folder: Path, verb: str, family: str, seed: int, model: str) -> d
     given = arguments(verb, seed)
     file, about = (None, "") if verb == "compose" else source(verb, seed, folder / "sources")
     words = ["partimento", verb, *([str(file)] if file else []), *(f"--{k}={v}" for k, v in given.items()),
-             f"--model={model}", f"--seed={seed}"]
+             f"--model={family}", f"--seed={seed}"]
     said = {"verb": verb, "family": family, "seed": seed, "about": about, "command": shlex.join(words)}
     try:
         before = formats.read(file) if file else None
-        loaded = chosen(model).model
+        loaded = chosen(family).model
         begin = time.process_time()
         call = getattr(verbs, FUNCTIONS.get(verb, verb))
         music = [file] if file else []

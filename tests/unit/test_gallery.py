@@ -133,15 +133,15 @@ def test_a_piece_is_made_once_and_a_crash_is_told(tmp_path: Path, monkeypatch: p
     pieces, sources = check("gallery_pieces"), check("gallery_sources")
     monkeypatch.setattr(sources.music_sets, "find", lambda name: (_ for _ in ()).throw(LookupError(name)))
     monkeypatch.setattr(pieces.output, "render", lambda score, place: [place])
-    made = pieces.make_piece(tmp_path, "infill", "rules", 1, "rules")
+    made = pieces.make_piece(tmp_path, "infill", "rules", 1)
     score = formats.read(tmp_path / made["files"][1])
     assert made["hash"] == pieces.notes_hash(score)
     assert (made["bars"], made["new_bars"], made["source_bars"]) == (16, 4, 16)
     assert "infill" in made["command"]
     assert "--seed=1" in made["command"]
     monkeypatch.setattr(pieces.verbs, "infill", lambda *_, **__: 1 / 0)
-    assert pieces.make_piece(tmp_path, "infill", "rules", 1, "rules") == made
-    assert pieces.make_piece(tmp_path, "infill", "rules", 2, "rules")["error"].startswith("ZeroDivisionError")
+    assert pieces.make_piece(tmp_path, "infill", "rules", 1) == made
+    assert pieces.make_piece(tmp_path, "infill", "rules", 2)["error"].startswith("ZeroDivisionError")
     assert not pieces.piece_file(tmp_path, "infill", "rules", 2).exists()
 
 
