@@ -154,6 +154,20 @@ def accompaniment(source: Score) -> tuple[str, ...]:
     return tuple(unused(name, source) for name, kind in wanted if kind not in playing) or (unused(BAND[0], source),)
 
 
+def new_ranges(request: Request, source: Score) -> dict[str, str]:
+    """The ranges asked, and for every pitched track that is added to the piece where its own part lies.
+
+    >>> new_ranges(Request(verb="accompany", tracks=("bass", "drums")), Score())
+    {'bass': 'E1-G3'}
+    """
+    there = {track.name.lower() for track in source.tracks}
+    out = dict(request.ranges)
+    for track in theory.parse_tracks(",".join(request.tracks)):
+        if not track.is_drum and track.name not in out and track.name.lower() not in there:
+            out[track.name] = "-".join(map(theory.pitch_name, theory.track_range(track)))
+    return out
+
+
 def unused(name: str, source: Score) -> str:
     """The name, with a number where a track of the piece is called so."""
     taken = {track.name.lower() for track in source.tracks}

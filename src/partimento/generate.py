@@ -13,7 +13,7 @@ from partimento import __version__, controls, theory
 from partimento.errors import ModelError, RequestError, nearest
 from partimento.formed import in_form
 from partimento.forms import form_spans
-from partimento.frame import BAND, Canvas, accompaniment, frame, unused
+from partimento.frame import BAND, Canvas, accompaniment, frame, new_ranges, unused
 from partimento.judge.collapse import collapse
 from partimento.judge.guard import Borrowed, Guard, parts_in
 from partimento.models.base import Model
@@ -158,6 +158,8 @@ def _resolve(request: Request, model: Model, source: Score | None) -> Request:
     if request.verb == "harmonize" and source is not None:
         defaults["tracks"] = (unused(BAND[0], source),)
     missing = {k: v for k, v in defaults.items() if getattr(suggested, k) in (None, ())}
+    if request.verb in ("harmonize", "accompany") and source is not None and request.species is None:
+        missing["ranges"] = new_ranges(suggested.replace(**missing), source)
     packed = pack_score(source) if source is not None else None
     return suggested.replace(**missing, input=packed)
 
