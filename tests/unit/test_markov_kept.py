@@ -128,3 +128,13 @@ def test_chord_symbols_that_stand_on_the_page_are_followed_though_nobody_asked()
     for onset, _, pitch, _, _ in beats.notes().tolist():
         (chord,) = [c for c in tune.chords if c.tick <= onset][-1:]
         assert pitch % 12 in theory.parse_chord(chord.symbol).tones
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_continuation_ends_on_the_tonic_of_what_it_goes_on_from(seed):
+    model = Markov().fit(small_corpus())
+    made = generate.generate(Request(verb="continue", bars=4, seed=seed, temperature=0.8, top_p=0.9), model,
+                             source=scale_song(4))[0].score
+    last = made.select(made.onset >= made.bar_starts[-2])
+    assert set((last.pitch % 12).tolist()) <= {7, 11, 2}
+    assert tones_at_home(scale_song(), None, (), True)[-1].nonzero()[0].tolist() == [2, 7, 11]

@@ -330,9 +330,10 @@ class Markov(Model):
             pen = Drawing(rng, temperature, top_p)
             harmony = None
             if sharpened:
-                tonic, chords = harmony = Harmony(self._tables["harmony"]).heard(page.kept_score, rng) or (0, ())
+                ends = request.verb == "continue" and page.ends
+                tonic, chords = harmony = Harmony(self._tables["harmony"]).heard(page.kept_score, rng, ends) or (0, ())
                 page.tones = tones_at_home(page.kept_score, request.key, [
-                    ((chord // 4 + tonic) % 12 if chord >= 0 else -1, chord % 4) for chord in chords])
+                    ((chord // 4 + tonic) % 12 if chord >= 0 else -1, chord % 4) for chord in chords], ends)
             new = page.fill(self._stages, self._codes(), key, pen, harmony)
             self.effective += pen.effective
             new = hands_together(new, apart.back, around) if apart else new

@@ -95,10 +95,11 @@ class Harmony:
         fifths = theory.fifths(tonic, "minor" if minor else "major")
         return " ".join(chord_in_key(known[chord], tonic, fifths) for chord in line)
 
-    def heard(self, kept: Score, rng: np.random.Generator) -> tuple[int, list[int]] | None:
+    def heard(self, kept: Score, rng: np.random.Generator, closed: bool = False) -> tuple[int, list[int]] | None:
         """The tonic that is heard and a chord for each bar, as in `bar_chords`, drawn given what sounds there.
 
-        A bar without a sound takes what leads from its neighbours to each other. None where too little was heard.
+        A bar without a sound takes what leads from its neighbours to each other, the last one, where `closed`, the
+        tonic. None where too little was heard.
         """
         key, fit, sounds = _fits(kept)
         rows, known = self._known(int(key.mode == "minor"))
@@ -106,6 +107,9 @@ class Harmony:
             return None
         places = [(chord + 4 * key.tonic) % 48 for chord in known]
         evidence = np.where(sounds[:, None], np.exp(EVIDENCE * fit[:, places]), 1.0)
+        home = int(key.mode == "minor")
+        if closed and home in known and not sounds[-1]:
+            evidence[-1] = np.arange(len(known)) == known.index(home)
         return key.tonic, [known[chord] for chord in _line(_chances(rows, known), evidence, rng)]
 
     def _known(self, mode: int) -> tuple[list[tuple[int, ...]], list[int]]:

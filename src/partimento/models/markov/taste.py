@@ -38,11 +38,13 @@ def is_sharpened(temperature: float, top_p: float) -> bool:
     return temperature < 1 or top_p < 1
 
 
-def tones_at_home(kept: Score, key: str | None, chords: Sequence[tuple[int, int]] = ()) -> Bools | None:
+def tones_at_home(kept: Score, key: str | None, chords: Sequence[tuple[int, int]] = (), ends: bool = False,
+                  ) -> Bools | None:
     """What belongs to the music that is kept (bool[bars, 12]); None where nothing is, or where it keeps to no key.
 
     In each bar that is the scale of the key that is heard there (or of `key`), what else sounds in it, and the tones of
-    its chord (root and kind, one of `QUALITIES`; a bar without one has root −1).
+    its chord (root and kind, one of `QUALITIES`; a bar without one has root −1). Where `ends`, the last bar has but the
+    triad of the tonic.
     """
     drum = np.array([track.is_drum for track in kept.tracks], bool)
     notes = kept.select(~drum[kept.track]) if len(kept) else kept
@@ -63,6 +65,10 @@ def tones_at_home(kept: Score, key: str | None, chords: Sequence[tuple[int, int]
     for bar, (root, kind) in enumerate(chords[:len(home)]):
         if root >= 0:
             home[bar, [root, *((root + step) % 12 for step in QUALITIES[kind])]] = True
+    if ends:
+        last_key = names[-1]
+        triad = (0, 3, 7) if last_key.mode == "minor" else (0, 4, 7)
+        home[-1] = np.isin(np.arange(12), [(last_key.tonic + step) % 12 for step in triad])
     return home
 
 
