@@ -345,9 +345,9 @@ def _clip(new: Score, kept: Score, blanks: Blanks, ranges: list[tuple[int, int]]
     """New notes inside their blanks and ranges, at least a tick long, with no pitch sounding twice in a track.
 
     A note stops before the next of its pitch in its track, kept or new, at the end of the piece, and where the kept
-    music of its track goes on after its blank (after a blank of less than a bar: one bar later); one that would begin
-    while a kept note of its pitch sounds, or with another new one, is dropped. Where only the pitch is open, a note of
-    no length stays one.
+    music of its track goes on after its blank (after less than a bar, or where none does: one bar later); one that
+    would begin while a kept note of its pitch sounds, or with another new one, is dropped. Where only the pitch is
+    open, a note of no length stays one.
     """
     new = new.select(blanks.inside(new))
     span = np.array(ranges, np.int64).reshape(-1, 2)[new.track]
@@ -374,9 +374,9 @@ def _clip(new: Score, kept: Score, blanks: Blanks, ranges: list[tuple[int, int]]
     for region in blanks.regions:
         bar = kept.full_bar_ticks(region.start)
         going = kept.onset[(kept.track == region.track) & (kept.onset >= region.end)]
-        if region.open == "all" and len(going):
+        if region.open == "all" and region.end < kept.end:
             inside = (track == region.track) & (onset >= region.start) & (onset < region.end)
-            limit = int(going.min()) if region.end - region.start >= bar else region.end + bar
+            limit = int(going.min()) if region.end - region.start >= bar and len(going) else region.end + bar
             stop[inside] = np.minimum(stop[inside], limit)
     duration = np.minimum(duration, stop - onset)
     stay &= duration >= least

@@ -418,7 +418,7 @@ def test_a_new_note_rings_no_further_than_to_where_the_kept_music_of_its_part_go
     assert new[:2] == [2 * 1920, 2 * 1920 + 960]                # bar 5 begins with silence up to its third beat
     filled = one(source, Droning(), verb="infill", place="3-4", tracks=("cello",), seed=1).score
     (new,) = [r for r in filled.notes().tolist() if r[2] == 64]
-    assert new[0] + new[1] == source.end                        # nothing of the cello comes after
+    assert new[0] + new[1] == 5 * 1920                          # nothing of the cello comes after: one bar later
     short = one(source, Droning(), verb="infill", place="3.1-3.2", tracks=("flute",), seed=1).score
     (new,) = [r for r in short.notes().tolist() if r[2] == 64]
     assert new[1] == 960 + 1920                                 # under a bar open: one bar later
