@@ -33,7 +33,7 @@ from partimento.events.pens import WeighingPen
 from partimento.events.walk import Walk
 from partimento.formats import read_fast
 from partimento.models.base import Model, Piece
-from partimento.models.rnn import Rnn
+from partimento.models.rnn import Rnn, RnnEar
 from partimento.network import Player, Shape
 from partimento.request import Blanks
 from partimento.score import Meter
@@ -80,7 +80,7 @@ class Recorder(WeighingPen):
     """Weighs a page and keeps every call that it makes of the network."""
 
     def __init__(self, player: Player, page: BlankPage) -> None:
-        super().__init__(player, page)
+        super().__init__(RnnEar(player), page)
         self.calls: list[Call] = []
 
     def push(self, walk: Walk) -> None:

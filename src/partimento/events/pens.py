@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -17,49 +17,37 @@ Floats = npt.NDArray[np.float32]
 PER_CLASS = 128 // LOUDNESSES       # velocities in a class of loudness
 
 
-class PlayerLike(Protocol):
-    """A network that plays: see ``partimento.network.Player``."""
+class Ear(Protocol):
+    """What hears a walk through a network, and says how likely it holds what may come."""
 
-    def start(self) -> Any:
-        """The state before anything was heard."""
+    def push(self, walk: Walk) -> None:
+        """Hear an event, which is complete."""
 
-    def step(self, state: Any, rows: Ints) -> tuple[Floats, Any]:
-        """What it makes of an event, and the state after it."""
-
-    def logits(self, stage: str, h: Floats, rows: Ints) -> Floats:
-        """float32[n]: one number a choice of the stage."""
-
-    def track_scores(self, h: Floats, rows: Ints, keys: Ints) -> Floats:
-        """float32[tracks]: one number a track."""
+    def logits(self, walk: Walk, stage: str, options: Ints) -> Floats:
+        """float32[options]: a number for each option of a stage of the event in the making, the higher the likelier."""
 
 
 class Listening:
-    """Hears a walk through a player: the half that both pens share."""
+    """Hears a walk: the half that both pens share."""
 
-    def __init__(self, player: PlayerLike) -> None:
-        self.player = player
-        self.state = player.start()
-        self.hidden: Floats = np.zeros(0, np.float32)
+    def __init__(self, ear: Ear) -> None:
+        self.ear = ear
 
     def push(self, walk: Walk) -> None:
         """Hear an event."""
-        self.hidden, self.state = self.player.step(self.state, np.array(walk.rows("input")))
+        self.ear.push(walk)
 
     def weights(self, walk: Walk, stage: str, options: Ints) -> npt.NDArray[np.float64]:
         """float64[options]: how likely each is, the likeliest 1."""
-        rows = np.array(walk.rows(stage))
-        if stage == "track":
-            found = self.player.track_scores(self.hidden, rows, walk.track_rows(options))
-        else:
-            found = self.player.logits(stage, self.hidden, rows)[options]
+        found = self.ear.logits(walk, stage, options)
         return np.exp(found.astype(np.float64) - float(found.max()))
 
 
 class DrawingPen(Listening):
     """Draws with one generator, at a temperature, from the likeliest `top_p`."""
 
-    def __init__(self, player: PlayerLike, rng: np.random.Generator, temperature: float, top_p: float) -> None:
-        super().__init__(player)
+    def __init__(self, ear: Ear, rng: np.random.Generator, temperature: float, top_p: float) -> None:
+        super().__init__(ear)
         self.rng, self.temperature, self.top_p = rng, temperature, top_p
 
     def choose(self, walk: Walk, stage: str, options: Ints) -> int:
@@ -81,8 +69,8 @@ class DrawingPen(Listening):
 class WeighingPen(Listening):
     """Takes what stands in the blanks of a page and adds up `nats`, by stage; −inf where it cannot stand there."""
 
-    def __init__(self, player: PlayerLike, page: BlankPage) -> None:
-        super().__init__(player)
+    def __init__(self, ear: Ear, page: BlankPage) -> None:
+        super().__init__(ear)
         self.nats = dict.fromkeys(STAGES, 0.0)
         self._given = list(zip(*(column.tolist() for column in page.content), strict=True))
         self._at = 0

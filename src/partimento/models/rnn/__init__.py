@@ -10,35 +10,22 @@ likelihood is exact: every stage is renormalised over what is legal there. Train
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
-from partimento import habits, network
+import numpy as np
+
+from partimento import network
 from partimento.errors import ModelError, nearest
 from partimento.events.blank import BlankPage
-from partimento.events.pens import DrawingPen, WeighingPen
-from partimento.events.walk import New, Walk
-from partimento.models.base import (
-    Arrays,
-    Copying,
-    Information,
-    LogProb,
-    Model,
-    Piece,
-    Reason,
-    Report,
-    Rng,
-    need_torch,
-)
-from partimento.models.rnn.explain import Explaining
-from partimento.models.rnn.information import rnn_information
-from partimento.network import Player, Shape
-from partimento.request import Blanks, Request
-from partimento.score import Score
+from partimento.events.family import EventFamily
+from partimento.events.page import Ints
+from partimento.events.walk import Walk
+from partimento.models.base import Arrays, Copying, Model, Piece, Report, need_torch
+from partimento.network import Floats, Player, Shape
 
 PRECISIONS = ("float32", "bfloat16")
-CALM, LIKELY = 0.9, 0.92            # temperature and top-p where none is asked: a little training leaves long tails
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -82,7 +69,26 @@ class RnnConfig:
                 raise ModelError(nearest(str(getattr(self, name)), known, f"kind of {name}"))
 
 
-class Rnn(Model):
+class RnnEar:
+    """Hears events through a recurrent network: what it remembers of all before is one state."""
+
+    def __init__(self, player: Player) -> None:
+        self.player, self.state = player, player.start()
+        self.hidden = np.zeros(0, np.float32)
+
+    def push(self, walk: Walk) -> None:
+        """Hear an event."""
+        self.hidden, self.state = self.player.step(self.state, np.array(walk.rows("input")))
+
+    def logits(self, walk: Walk, stage: str, options: Ints) -> Floats:
+        """float32[options]: how well each fits."""
+        rows = np.array(walk.rows(stage))
+        if stage == "track":
+            return self.player.track_scores(self.hidden, rows, walk.track_rows(options))
+        return np.asarray(self.player.logits(stage, self.hidden, rows)[options])
+
+
+class Rnn(EventFamily):
     """A recurrent network over events, exact in likelihood; training needs torch, playing does not.
 
     >>> Rnn(cell="lstm").fitted
@@ -141,95 +147,13 @@ class Rnn(Model):
     @property
     def player(self) -> Player:
         """The network; ModelError before the fit."""
-        if self._player is None:
-            raise ModelError("the rnn family must be fitted before it composes: train it on some music")
+        self.need_fitted()
+        assert self._player is not None
         return self._player
 
-    # --- composing -------------------------------------------------------------------------------------------
-
-    def can(self, around: Score, blanks: Blanks, request: Request) -> str | None:
-        """None, or that the model has not been fitted."""
-        return None if self.fitted else "the rnn family must be fitted before it composes: train it on some music"
-
-    def remarks(self, around: Score, blanks: Blanks, request: Request) -> tuple[str, ...]:
-        """Says where the page holds more notes before the blank than are heard."""
-        if len(around) <= self.config.window:
-            return ()
-        page = self._page(around, blanks, request)
-        if not page.first_bar:
-            return ()
-        return (f"of what stands before, the last {page.ahead:,} notes were heard, from bar "
-                f"{around.bar_number(int(page.ticks[page.bars.starts[page.first_bar]]))} on",)
-
-    def fill(self, around: Score, blanks: Blanks, request: Request, rngs: Sequence[Rng]) -> list[Score]:
-        """One candidate a generator; see the contract. Each is played by itself, so none depends on those beside it."""
-        page = self._page(around, blanks, request)
-        out = []
-        for rng in rngs:
-            walk = Walk(page, self._drawing(request, rng))
-            for _ in walk.run():
-                pass
-            out.append(_written(page, walk.new))
-        return out
-
-    def stream(self, around: Score, blanks: Blanks, request: Request, rng: Rng) -> Iterator[Score]:
-        """The new notes bar by bar, as they are made."""
-        page = self._page(around, blanks, request)
-        walk = Walk(page, self._drawing(request, rng))
-        made, told = walk.run(), 0
-        for end in around.bar_starts[1:].tolist():
-            while page.ticks[walk.step] < end and next(made, None) is not None:
-                pass
-            upto = told
-            while upto < len(walk.new) and page.ticks[walk.new[upto].step] < end:
-                upto += 1
-            yield _written(page, walk.new[told:upto])
-            told = upto
-
-    def _page(self, around: Score, blanks: Blanks, request: Request | None) -> BlankPage:
-        ends = request is None or not request.loop
-        return BlankPage(self.config.grid, around, blanks, request, self.config.window, ends=ends)
-
-    def _drawing(self, request: Request, rng: Rng) -> DrawingPen:
-        return DrawingPen(self.player, rng, request.temperature or CALM, request.top_p or LIKELY)
-
-    def log_prob(self, score: Score, blanks: Blanks | None = None, request: Request | None = None) -> LogProb:
-        """Exact log-probability of what stands in the blanks; see the contract."""
-        page = self._page(score, blanks if blanks is not None else Blanks.everything(score), request)
-        pen = WeighingPen(self.player, page)
-        for _ in Walk(page, pen).run():
-            pass
-        parts = {"rhythm": pen.nats["move"] + pen.nats["track"], "pitch": pen.nats["pitch"],
-                 "duration": pen.nats["duration"]}
-        return LogProb(sum(parts.values()), page.count, parts, pen.nats["loudness"])
-
-    def explain(self, score: Score, note: int) -> Reason | None:
-        """How likely this pitch was at its place, given all that came before, and what else was likely."""
-        if not self.fitted or not 0 <= note < len(score):
-            return None
-        page = self._page(score, Blanks.everything(score), None)
-        pen = Explaining(self.player, page, note)
-        for _ in Walk(page, pen).run():
-            if pen.reason is not None:
-                break
-        return pen.reason
-
-    def information(self, score: Score, request: Request | None = None) -> Information:
-        """What every note tells: when and in which track, which pitch, how long; see the contract."""
-        return rnn_information(self.player, self._page(score, Blanks.everything(score), request))
-
-    def untabled(self) -> str:
-        """That there are no tables."""
-        return "the rnn family has no tables to show: what it learnt are the weights of a network"
-
-    def suggest(self, request: Request, rng: Rng) -> Request:
-        """The request with bars, meter, tempo, key and tracks filled in as the pieces learnt from have them."""
-        if not self.fitted:
-            return request
-        request = habits.suggested(self._tables, request, rng, CALM, LIKELY)
-        if request.verb == "compose" and request.tracks:
-            request = request.replace(ranges=habits.usual_ranges(self._tables, request))
-        return request
+    def ear(self, page: BlankPage) -> RnnEar:
+        """An ear that hears with the network."""
+        return RnnEar(self.player)
 
     # --- saving ----------------------------------------------------------------------------------------------
 
@@ -248,18 +172,3 @@ class Rnn(Model):
         shape = Shape(**{**said, "stages": tuple(said["stages"])})
         self._hold(shape, dict(arrays), values["tables"], values.get("record", {}))
         return self
-
-
-def _written(page: BlankPage, new: Sequence[New]) -> Score:
-    """The frame with new notes alone, from steps to ticks; those of which only the pitch is new keep their times."""
-    around, rows = page.around, []
-    for note in new:
-        if note.source >= 0:
-            onset, duration = int(around.onset[note.source]), int(around.duration[note.source])
-            velocity = int(around.velocity[note.source])
-        else:
-            onset = int(page.ticks[note.step])
-            duration = max(1, int(page.ticks[min(note.step + note.length, page.end)]) - onset)
-            velocity = note.velocity
-        rows.append((onset, duration, note.pitch, velocity, note.track))
-    return around.with_rows(rows)

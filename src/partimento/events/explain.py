@@ -7,7 +7,7 @@ import numpy as np
 from partimento import theory
 from partimento.events.blank import BlankPage
 from partimento.events.page import Ints, on_grid
-from partimento.events.pens import PlayerLike, WeighingPen
+from partimento.events.pens import Ear, WeighingPen
 from partimento.events.walk import Walk
 from partimento.models.base import Reason
 
@@ -17,8 +17,8 @@ MOST = 3            # alternatives told
 class Explaining(WeighingPen):
     """Weighs a whole piece until it comes to one note of it; `reason` is then there."""
 
-    def __init__(self, player: PlayerLike, page: BlankPage, note: int) -> None:
-        super().__init__(player, page)
+    def __init__(self, ear: Ear, page: BlankPage, note: int) -> None:
+        super().__init__(ear, page)
         notes, index = on_grid(page.around, page.grid)
         mine = np.flatnonzero(index == note)
         self._wish = [(int(notes.step[i]), int(notes.track[i]), int(notes.pitch[i])) for i in mine]

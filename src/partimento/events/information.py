@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from partimento.events.blank import BlankPage
 from partimento.events.page import STRAY, Ints, on_grid
-from partimento.events.pens import PlayerLike, WeighingPen
+from partimento.events.pens import Ear, WeighingPen
 from partimento.events.walk import Walk
 from partimento.models.base import Information, entropy_of
 
@@ -17,8 +17,8 @@ _STAGE = {"move": "rhythm", "track": "rhythm", "pitch": "pitch", "duration": "du
 class _TellingPen(WeighingPen):
     """Weighs, and keeps for every note the content and the entropy (nats) of the choices made for it, by stage."""
 
-    def __init__(self, player: PlayerLike, page: BlankPage) -> None:
-        super().__init__(player, page)
+    def __init__(self, ear: Ear, page: BlankPage) -> None:
+        super().__init__(ear, page)
         self.notes: list[dict[str, npt.NDArray[np.float64]]] = []
         self.pending = self._none()
         self._share = np.ones(1)
@@ -57,9 +57,9 @@ class _TellingPen(WeighingPen):
         return {stage: np.zeros(2) for stage in ("rhythm", "pitch", "duration")}
 
 
-def rnn_information(player: PlayerLike, page: BlankPage) -> Information:
+def page_information(ear: Ear, page: BlankPage) -> Information:
     """What every note of a page tells, all of it to be weighed."""
-    pen = _TellingPen(player, page)
+    pen = _TellingPen(ear, page)
     for _ in Walk(page, pen).run():
         pass
     notes, index = on_grid(page.around, page.grid)

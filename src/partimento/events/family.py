@@ -1,0 +1,138 @@
+"""What every family that reads events has in common: how it fills a page, weighs it and says why, through its ear."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from partimento import habits
+from partimento.errors import ModelError
+from partimento.events.blank import BlankPage
+from partimento.events.explain import Explaining
+from partimento.events.information import page_information
+from partimento.events.pens import DrawingPen, Ear, WeighingPen
+from partimento.events.walk import New, Walk
+from partimento.models.base import Information, LogProb, Model, Reason, Rng
+from partimento.request import Blanks, Request
+from partimento.score import Score
+
+CALM, LIKELY = 0.9, 0.92            # temperature and top-p where none is asked: a little training leaves long tails
+
+
+class EventFamily(Model):
+    """A family that reads a page event by event: its Config has `grid` and `window`, and `ear` is what it learnt."""
+
+    _tables: dict[str, Any]         # the habits of what it learnt from
+
+    @abstractmethod
+    def ear(self, page: BlankPage) -> Ear:
+        """An ear for one pass over a page, or ModelError before the fit."""
+
+    def _untrained(self) -> str:
+        return f"the {self.family} family must be fitted before it composes: train it on some music"
+
+    def need_fitted(self) -> None:
+        """Raise ModelError unless it has learnt something."""
+        if not self.fitted:
+            raise ModelError(self._untrained())
+
+    def can(self, around: Score, blanks: Blanks, request: Request) -> str | None:
+        """None, or that the model has not been fitted."""
+        return None if self.fitted else self._untrained()
+
+    def remarks(self, around: Score, blanks: Blanks, request: Request) -> tuple[str, ...]:
+        """Says where the page holds more notes before the blank than are heard."""
+        if len(around) <= self.config.window:
+            return ()
+        page = self._page(around, blanks, request)
+        if not page.first_bar:
+            return ()
+        return (f"of what stands before, the last {page.ahead:,} notes were heard, from bar "
+                f"{around.bar_number(int(page.ticks[page.bars.starts[page.first_bar]]))} on",)
+
+    def fill(self, around: Score, blanks: Blanks, request: Request, rngs: Sequence[Rng]) -> list[Score]:
+        """One candidate a generator; see the contract. Each is played by itself, so none depends on those beside it."""
+        page = self._page(around, blanks, request)
+        out = []
+        for rng in rngs:
+            walk = Walk(page, self._drawing(page, request, rng))
+            for _ in walk.run():
+                pass
+            out.append(_written(page, walk.new))
+        return out
+
+    def stream(self, around: Score, blanks: Blanks, request: Request, rng: Rng) -> Iterator[Score]:
+        """The new notes bar by bar, as they are made."""
+        page = self._page(around, blanks, request)
+        walk = Walk(page, self._drawing(page, request, rng))
+        made, told = walk.run(), 0
+        for end in around.bar_starts[1:].tolist():
+            while page.ticks[walk.step] < end and next(made, None) is not None:
+                pass
+            upto = told
+            while upto < len(walk.new) and page.ticks[walk.new[upto].step] < end:
+                upto += 1
+            yield _written(page, walk.new[told:upto])
+            told = upto
+
+    def _page(self, around: Score, blanks: Blanks, request: Request | None) -> BlankPage:
+        ends = request is None or not request.loop
+        return BlankPage(self.config.grid, around, blanks, request, self.config.window, ends=ends)
+
+    def _drawing(self, page: BlankPage, request: Request, rng: Rng) -> DrawingPen:
+        return DrawingPen(self.ear(page), rng, request.temperature or CALM, request.top_p or LIKELY)
+
+    def log_prob(self, score: Score, blanks: Blanks | None = None, request: Request | None = None) -> LogProb:
+        """Exact log-probability of what stands in the blanks; see the contract."""
+        page = self._page(score, blanks if blanks is not None else Blanks.everything(score), request)
+        pen = WeighingPen(self.ear(page), page)
+        for _ in Walk(page, pen).run():
+            pass
+        parts = {"rhythm": pen.nats["move"] + pen.nats["track"], "pitch": pen.nats["pitch"],
+                 "duration": pen.nats["duration"]}
+        return LogProb(sum(parts.values()), page.count, parts, pen.nats["loudness"])
+
+    def explain(self, score: Score, note: int) -> Reason | None:
+        """How likely this pitch was at its place, given all that came before, and what else was likely."""
+        if not self.fitted or not 0 <= note < len(score):
+            return None
+        page = self._page(score, Blanks.everything(score), None)
+        pen = Explaining(self.ear(page), page, note)
+        for _ in Walk(page, pen).run():
+            if pen.reason is not None:
+                break
+        return pen.reason
+
+    def information(self, score: Score, request: Request | None = None) -> Information:
+        """What every note tells: when and in which track, which pitch, how long; see the contract."""
+        page = self._page(score, Blanks.everything(score), request)
+        return page_information(self.ear(page), page)
+
+    def untabled(self) -> str:
+        """That there are no tables."""
+        return f"the {self.family} family has no tables to show: what it learnt are the weights of a network"
+
+    def suggest(self, request: Request, rng: Rng) -> Request:
+        """The request with bars, meter, tempo, key and tracks filled in as the pieces learnt from have them."""
+        if not self.fitted:
+            return request
+        request = habits.suggested(self._tables, request, rng, CALM, LIKELY)
+        if request.verb == "compose" and request.tracks:
+            request = request.replace(ranges=habits.usual_ranges(self._tables, request))
+        return request
+
+
+def _written(page: BlankPage, new: Sequence[New]) -> Score:
+    """The frame with new notes alone, from steps to ticks; those of which only the pitch is new keep their times."""
+    around, rows = page.around, []
+    for note in new:
+        if note.source >= 0:
+            onset, duration = int(around.onset[note.source]), int(around.duration[note.source])
+            velocity = int(around.velocity[note.source])
+        else:
+            onset = int(page.ticks[note.step])
+            duration = max(1, int(page.ticks[min(note.step + note.length, page.end)]) - onset)
+            velocity = note.velocity
+        rows.append((onset, duration, note.pitch, velocity, note.track))
+    return around.with_rows(rows)
