@@ -18,8 +18,9 @@ SUBJECTS = {
     "rnn tanh": ("rnn", {"cell": "tanh", **SMALL}),
     "rnn lstm": ("rnn", {"cell": "lstm", **SMALL, "layers": 2, "weights": "int8"}),
     "rnn gru": ("rnn", {"cell": "gru", **SMALL, "weights": "bfloat16"}),
+    "transformer": ("transformer", {**SMALL, "lr": 3e-3, "deafness": 0.3, "blindness": 0.1}),
 }
-LAWS_RUN = {"random": 25, "rules": 22, "markov": 31, "hmm": 30, "rnn": 30}
+LAWS_RUN = {"random": 25, "rules": 22, "markov": 31, "hmm": 30, "rnn": 30, "transformer": 30}
 
 
 @pytest.fixture(scope="module")

@@ -47,7 +47,7 @@ class Watching(WeighingPen):
     def same_bits(self, walk, e, name):
         size = next(field.size for field in BITS if field.name == name)
         wanted = np.flatnonzero(self.stream.bits[e, OFFSET[name]:OFFSET[name] + size]).tolist()
-        assert sorted(walk._set(name)) == wanted, (e, name)
+        assert sorted(walk.members(name)) == wanted, (e, name)
 
     def choose(self, walk, stage, options):
         e, number = self.event, ("move", "track", "pitch", "duration", "loudness").index(stage)

@@ -22,9 +22,9 @@ MAX_LINES = 500
 ORDER = (
     "errors", "settings", "workers", "score", "packing", "theory", "forms", "features", "tokens", "notation", "formats",
     "fingerprint", "controls", "request", "sampling", "counting", "models.base", "data", "checkpoint", "habits",
-    "events", "network", "nets", "models", "judge", "frame", "formed", "performance", "generate", "repair", "training",
-    "provenance", "forgetting", "testing", "render", "verbs", "output", "evaluating", "explaining", "inspecting",
-    "conversion", "about", "progress", "cli", "service", "studio", "__main__",
+    "events", "network", "attention", "nets", "neural", "models", "judge", "frame", "formed", "performance",
+    "generate", "repair", "training", "provenance", "forgetting", "testing", "render", "verbs", "output",
+    "evaluating", "explaining", "inspecting", "conversion", "about", "progress", "cli", "service", "studio", "__main__",
 )  # fmt: skip
 # Always called with the name of their module before them: midi.read, ledger.write, abc_read.parse.
 QUALIFIED = {"read", "write", "load", "save", "keep", "stream", "pack", "unpack", "parse", "dumps"}

@@ -24,7 +24,8 @@ LEFT = 18                       # whole bars that follow, up to 16; 17: not said
 SOON = 12                       # steps that count as soon
 TIMES = 40                      # see `events.page.time_class`
 DURATIONS = 96 + 24 + 1         # see `events.page.duration_class`
-BEGIN, MIDDLE, NOTE, BAR, SKIP = range(5)       # kinds of event; the first of a stream says where it begins
+BEGIN, MIDDLE, NOTE, BAR, SKIP, AHEAD = range(6)    # kinds of event; the first of a stream says where it begins;
+#                                 AHEAD: a known note that lies ahead, where a network hears it before it comes
 
 
 class Field(NamedTuple):
@@ -35,7 +36,7 @@ class Field(NamedTuple):
 
 
 INDEX = (
-    Field("kind", 5),
+    Field("kind", 6),
     Field("move", MAX_MOVE + 1),            # steps from the event before
     Field("track", MAX_TRACKS + 1),         # MAX_TRACKS: none
     Field("program", PROGRAMS),

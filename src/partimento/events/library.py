@@ -13,9 +13,20 @@ import numpy.typing as npt
 
 from partimento import habits
 from partimento.errors import ModelError
-from partimento.events.fields import LEFT, STAGES, TRACK_INDEX
-from partimento.events.page import NO_KEY, Band, Bars, Bools, GridNotes, Ints, band_of, bars_of, on_grid
-from partimento.events.written import Stream, written
+from partimento.events.fields import (
+    AHEAD,
+    DURATIONS,
+    INDEX,
+    LEFT,
+    LOUDNESSES,
+    MAX_MOVE,
+    NO_PITCH,
+    STAGES,
+    TRACK_INDEX,
+)
+from partimento.events.page import NO_KEY, NO_TIME, Band, Bars, Bools, GridNotes, Ints, band_of, bars_of, on_grid
+from partimento.events.relative import AHEAD_SEES
+from partimento.events.written import COLUMN, Stream, written
 from partimento.models.base import Piece, Progress, Report
 from partimento.sampling import generator
 
@@ -167,9 +178,9 @@ class Library:
         windows = []
         for row in rows:
             stream, known, open_, stop = self.window(row, kept)
-            windows.append((stream.cut(stop), known[:stop], open_))
-        length = -(-max(len(stream.step) for stream, _, _ in windows) // ROUND) * ROUND
-        tracks = max(stream.tracks.shape[1] for stream, _, _ in windows)
+            windows.append((stream.cut(stop), known[:stop], open_, ahead_of(stream, known)))
+        length = -(-max(len(stream.step) for stream, *_ in windows) // ROUND) * ROUND
+        tracks = max(stream.tracks.shape[1] for stream, *_ in windows)
         size = (len(windows), length)
         first = windows[0][0]
         out: Batch = {
@@ -179,8 +190,15 @@ class Library:
             "track_ok": np.zeros((*size, tracks), bool),
             "move_limit": np.zeros(size, np.int64), "pitch_limit": np.zeros(size, np.int64)}
         out |= {stage: np.full(size, -1, np.int64) for stage in STAGES}
+        most = max(len(ahead) for *_, (ahead, _, _) in windows)
+        most = -(-most // ROUND) * ROUND
+        out |= {"ahead": np.zeros((len(windows), most, first.index.shape[1]), np.int64),
+                "ahead_step": np.zeros((len(windows), most), np.int64),
+                "ahead_at": np.full((len(windows), most), -1, np.int64)}
         units = 0
-        for b, (stream, known, open_) in enumerate(windows):
+        for b, (stream, known, open_, ahead) in enumerate(windows):
+            for name, column in zip(("ahead", "ahead_step", "ahead_at"), ahead, strict=True):
+                out[name][b, :len(column)] = column
             n, k = len(stream.step), stream.tracks.shape[1]
             out["index"][b, :n], out["bits"][b, :n], out["tracks"][b, :n, :k] = stream.index, stream.bits, stream.tracks
             choice, ok = _charged(stream, known, open_)
@@ -190,6 +208,24 @@ class Library:
                 out[stage][b, :n] = choice[:, number]
             units += int((choice[:, 3] >= 0).sum())
         return out, float(units)
+
+
+def ahead_of(stream: Stream, known: Bools) -> tuple[Ints, Ints, Ints]:
+    """The known notes of a stream, the last first: what is said of each before it comes (int64[M, INDEX]), its step
+    from the first event, and the number of its event.
+    """
+    at = np.flatnonzero(known)[::-1].copy()
+    index = np.tile(_UNSAID, (len(at), 1))
+    for name in AHEAD_SEES:
+        index[:, COLUMN[name]] = stream.index[at, COLUMN[name]]
+    return index, stream.step[at] - stream.step[0], at
+
+
+_UNSAID = np.zeros(len(INDEX), np.int64)
+for _name, _none in (("kind", AHEAD), ("last", NO_PITCH), ("before", NO_PITCH), ("below", NO_PITCH),
+                     ("next", NO_PITCH), ("lasted", DURATIONS), ("louder", LOUDNESSES), ("around", LOUDNESSES),
+                     ("wait", NO_TIME), ("from_wait", MAX_MOVE + 1)):
+    _UNSAID[COLUMN[_name]] = _none
 
 
 def _transposed(notes: GridNotes, band: Band, shift: int) -> tuple[GridNotes, int]:

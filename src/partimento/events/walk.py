@@ -313,6 +313,19 @@ class Walk:
             mask[there.pitch] = True
         return np.flatnonzero(mask)
 
+    def still_ahead(self, passing: bool) -> int:
+        """How many of the notes known ahead are still to come; `passing`: once this event is heard, itself not one."""
+        kept = self._kept_ahead[None]
+        count = len(kept) - bisect_left(kept, self.next)
+        point = self.coming_point()
+        reached = (passing and count > 0 and point is not None and self.next == kept[-count]
+                   and (point.step, point.track, point.pitch) == (self.here, self.now_track, self.now_pitch))
+        return count - reached
+
+    def known_ahead(self) -> list[Waypoint]:
+        """The kept notes that lie ahead of the first blank, in their order."""
+        return [self._points[i] for i in self._kept_ahead[None]]
+
     def coming_point(self) -> Waypoint | None:
         """The next note that the walk must pass."""
         return self._points[self.next] if self.next < len(self._points) else None
@@ -329,7 +342,7 @@ class Walk:
         now = self.now
         out = [at + now[name] for name, at in index]
         for name, at in bits:
-            out += [at + bit for bit in self._set(name)]
+            out += [at + bit for bit in self.members(name)]
         return out
 
     def track_rows(self, options: Ints) -> Ints:
@@ -405,7 +418,7 @@ class Walk:
     def _length_class(steps: int) -> int:
         return _LENGTH[min(max(steps, 1), len(_LENGTH)) - 1]
 
-    def _set(self, name: str) -> list[int]:
+    def members(self, name: str) -> list[int]:
         """The members of a bits field, each once."""
         found = self.sets.get(name)
         if found is None:

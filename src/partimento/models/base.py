@@ -23,6 +23,7 @@ FAMILIES: dict[str, str] = {
     "rules": "partimento.models.rules:Rules",
     "markov": "partimento.models.markov:Markov",
     "rnn": "partimento.models.rnn:Rnn",
+    "transformer": "partimento.models.transformer:Transformer",
     "hmm": "partimento.models.hmm:Hmm",
 }
 

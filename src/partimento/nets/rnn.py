@@ -1,110 +1,34 @@
-"""How an rnn model learns: pieces to a library, a network as large as they can teach, and the training loop."""
+"""How the recurrent network is made for a corpus, and learns."""
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
-import math
-from collections.abc import Callable, Iterable, Mapping, Sized
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
-
-from partimento import network
-from partimento.errors import ModelError
-from partimento.events.library import Library
-from partimento.models.base import Copying, Model, Piece, Report
-from partimento.nets.loop import Plan, run
 from partimento.nets.recurrent import Recurrent
-from partimento.nets.task import Streams
-from partimento.network import Player, Shape
-from partimento.settings import config_to_json
+from partimento.network import Shape
 
-FEW = 2_000                 # notes under which a network has little to learn from
 RATES = {"lstm": 4e-3, "gru": 3e-3, "tanh": 1e-3}
-VALID_EVERY = 0.02          # of the planned steps
-EMA = 0.999
 PRESETS = ((5_000, 1, 96), (50_000, 1, 192), (400_000, 2, 256), (1 << 62, 2, 384))
 # up to so many notes: layers, width
-PASSES, FEWEST, MOST = 40, 300, 20_000      # over the corpus, in steps, where neither steps nor a budget is said
 
 
-class Learnt(NamedTuple):
-    """What a fit gave."""
+class RecurrentKind:
+    """See `partimento.nets.fitting.NetworkKind`."""
 
-    shape: Shape
-    weights: dict[str, np.ndarray]
-    tables: dict[str, Any]
-    record: dict[str, Any]
+    settings = ("cell", "layers", "width")
+    ema, weight_decay = 0.999, 0.01
 
+    def shape_for(self, config: Any, events: int) -> Shape:
+        """As `config` says, and where it does not, as large as so many notes can teach."""
+        layers, width = next((layers, width) for below, layers, width in PRESETS if events < below)
+        width = config.width or width
+        return Shape(cell=config.cell, layers=config.layers or layers, width=width, head=min(256, width),
+                     track=min(64, width))
 
-Snapshot = Callable[[Shape, Mapping[str, np.ndarray], Mapping[str, Any]], Model]
+    def network(self, shape: Shape, config: Any, seed: int) -> Recurrent:
+        """The network with its first weights."""
+        return Recurrent(shape, dropout=config.dropout, seed=seed)
 
-
-def fit(config: Any, pieces: Iterable[Piece], valid: Iterable[Piece], *, seed: int, device: str, start: Player | None,
-        budget: float | None, keep: Path | None, copying: Copying | None, report: Report | None,
-        snapshot: Snapshot) -> Learnt:
-    """Train a network as an ``RnnConfig`` says, from `start` if there is one; `snapshot` makes a model of weights."""
-    for name in ("cell", "layers", "width"):
-        wish, has = getattr(config, name), getattr(start.shape, name) if start is not None else None
-        if has is not None and wish not in (None, has):
-            raise ModelError(f"{name} must be that of the model to go on from ({has}); got {wish}: leave it out, or "
-                             "train from nothing")
-    total = len(pieces) if isinstance(pieces, Sized) else 0
-    library = Library.of(pieces, config.grid, config.keys, report, total)
-    has_valid = any(len(piece.score) for piece in valid)         # and none of them is held
-    checked = Library.of(valid, config.grid, config.keys) if has_valid else None
-    events = len(library)
-    try:
-        shape = start.shape if start is not None else shape_for(config, len(library))
-        weights = start.arrays if start is not None else network.init(shape, seed)
-        net = Recurrent(shape, dropout=config.dropout)
-        net.load(weights)
-        steps = config.steps if config.steps is not None or budget is not None else steps_for(config, len(library))
-
-        task = Streams(net, library, checked, seed=seed, batch=config.batch, window=config.window, kept=config.kept,
-                       transpositions=config.transpositions,
-                       snapshot=lambda learnt: snapshot(shape, learnt, library.tables))
-        every = max(25, int((steps or 2_500) * VALID_EVERY))
-        plan = Plan(steps=steps, seconds=budget, lr=config.lr or RATES[config.cell],
-                    warmup=min(100, (steps or 1000) // 10),
-                    ema=min(EMA, 1 - 10 / (steps or 1000)) if steps is None or steps > 20 else 0.0,
-                    micro=config.batch, valid_every=every, patience=config.patience, precision=config.precision,
-                    seed=seed)
-        done = run(task, plan, device=device, keep=keep, copying=copying, report=report,
-                   fingerprint=_fingerprint(config, shape, seed, library, weights))
-    finally:
-        library.close()
-        if checked is not None:
-            checked.close()
-    few = [f"{events:,} notes are few: even a network of {shape.layers} x {shape.width} learns them by heart more than "
-           "their style; give it more music, or take the markov family"] if events < FEW else []
-    record = {"steps": done.step, "best step": done.best_step, "device": done.device, "precision": done.precision,
-              "curve": [[step, round(train, 4), None if held is None else round(held, 4)]
-                        for step, train, held in done.curve],
-              "copying": [[step, round(share, 4), round(usual, 4)] for step, share, usual in done.copied],
-              "notes": [*few, *done.notes], "events": events}
-    return Learnt(shape, done.weights, library.tables, record)
-
-
-def shape_for(config: Any, events: int) -> Shape:
-    """The network for so many notes: as `config` says, and where it does not, as large as they can teach."""
-    layers, width = next((layers, width) for below, layers, width in PRESETS if events < below)
-    width = config.width or width
-    return Shape(cell=config.cell, layers=config.layers or layers, width=width, head=min(256, width),
-                 track=min(64, width))
-
-
-def steps_for(config: Any, events: int) -> int:
-    """How many steps read so many notes PASSES times."""
-    return int(np.clip(math.ceil(PASSES * events / (config.batch * config.window)), FEWEST, MOST))
-
-
-def _fingerprint(config: Any, shape: Shape, seed: int, library: Library, weights: Mapping[str, np.ndarray]) -> str:
-    """Names the music, the settings, the seed and the weights at the start."""
-    digest = hashlib.sha256(repr((sorted(config_to_json(config).items()), dataclasses.astuple(shape), seed)).encode())
-    digest.update(np.ascontiguousarray(library.table).tobytes())
-    for name in sorted(weights):
-        digest.update(np.ascontiguousarray(weights[name]).tobytes())
-    return digest.hexdigest()
+    def rate(self, config: Any) -> float:
+        """The rate at which such a cell learns well."""
+        return float(config.lr or RATES[config.cell])

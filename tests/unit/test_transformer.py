@@ -1,0 +1,192 @@
+"""The transformer family beyond its contract: numpy and torch agree, music a third higher is the same music to it."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+
+from partimento import generate
+from partimento.attention import AttentionShape, check_weights, first_weights, weight_sizes
+from partimento.errors import CheckpointError, ModelError
+from partimento.events.blank import BlankPage
+from partimento.events.fields import DRUMS, STAGES
+from partimento.events.library import ahead_of
+from partimento.events.page import band_of, bars_of, on_grid
+from partimento.events.pens import WeighingPen
+from partimento.events.walk import Walk
+from partimento.events.written import written
+from partimento.models.transformer import Transformer
+from partimento.request import Blanks, Region, Request
+from partimento.score import Key, Score, Track
+from partimento.testing import small_corpus, song
+
+SHAPE = AttentionShape(layers=2, width=24, heads=2, head=20, track=8, ask=2)
+
+
+def rough(shape: AttentionShape = SHAPE, seed: int = 0) -> dict[str, Any]:
+    """Weights such that every part matters: none 0, choices far from equally likely."""
+    rng = np.random.default_rng(seed)
+    return {name: (array + rng.normal(0, 0.1, array.shape)).astype(np.float32)
+            for name, array in first_weights(shape, seed).items()}
+
+
+def untrained(**settings: Any) -> Transformer:
+    """A network that has learnt nothing, and is none the less exact."""
+    return Transformer(**settings).restore({"shape": dataclasses.asdict(SHAPE), "tables": {}}, rough())
+
+
+def with_drums(seed: int, bars: int = 8) -> Score:
+    """A song beside a drum kit."""
+    own = song(seed, bars=bars)
+    rng = np.random.default_rng(seed)
+    beats = [(tick, 120, int(rng.choice([36, 38, 42])), 90, len(own.tracks)) for tick in range(0, own.end, 480)]
+    tracks = (*own.tracks, Track("drums", 0, is_drum=True))
+    return own.replace(tracks=tracks).with_notes_of(own.replace(tracks=tracks).with_rows(beats))
+
+
+class Raw(WeighingPen):
+    """Weighs every stage of every event over all there is, as the network in torch does."""
+
+    def __init__(self, ear: Any, page: BlankPage, limits: dict[str, Any]) -> None:
+        super().__init__(ear, page)
+        self.costs = dict.fromkeys(STAGES, 0.0)
+
+    def choose(self, walk: Walk, stage: str, options: Any) -> int:
+        chosen = super().choose(walk, stage, options)
+        every = np.arange(len(walk.page.drums) if stage == "track" else STAGES[stage])
+        logits = self.ear.logits(walk, stage, every).astype(np.float64)
+        self.costs[stage] -= logits[chosen] - np.log(np.exp(logits - logits.max()).sum()) - logits.max()
+        return chosen
+
+
+def in_torch(model: Transformer, score: Score, known: Any) -> dict[str, float]:
+    """What the same costs in torch, where all of it is weighed but what is known."""
+    torch = pytest.importorskip("torch")
+    from partimento.nets.attending import Attending
+
+    net = Attending(model.played.shape, grid=12).eval()
+    net.load(model.played.arrays)
+    notes, _ = on_grid(score, 12)
+    stream = written(bars_of(score, 12), band_of(score.tracks), notes, known(notes))
+    count = len(stream.step)
+    flags = np.zeros(count, bool)
+    flags[stream.note >= 0] = known(notes)[stream.note[stream.note >= 0]]
+    ahead, step, at = ahead_of(stream, flags)
+    choice = np.where(flags[:, None], -1, stream.choice)
+    batch = {"index": stream.index, "bits": stream.bits, "tracks": stream.tracks, "ahead": ahead, "ahead_step": step,
+             "ahead_at": at, "track_ok": np.ones((count, stream.tracks.shape[1]), bool),
+             "move_limit": np.full(count, 96), "pitch_limit": np.full(count, 127),
+             **{stage: choice[:, i] for i, stage in enumerate(STAGES)}}
+    with torch.no_grad():
+        found = net.losses({name: torch.from_numpy(array)[None] for name, array in batch.items()})
+    return {stage: float(cost) for stage, cost in found.items()}
+
+
+def test_numpy_and_torch_agree_on_a_song_with_drums() -> None:
+    model, score = untrained(), with_drums(3)
+    page = BlankPage(12, score, Blanks.everything(score), None, 256)
+    pen = Raw(model.ear(page), page, {})
+    for _ in Walk(page, pen).run():
+        pass
+    for stage, cost in in_torch(model, score, lambda notes: np.zeros(len(notes.step), bool)).items():
+        if stage in ("duration", "loudness"):           # always more than one to choose from
+            assert pen.costs[stage] == pytest.approx(cost, rel=1e-4)
+        elif stage == "pitch":                          # but for what is settled without a choice
+            assert pen.costs[stage] == pytest.approx(cost, rel=1e-3)
+
+
+@pytest.mark.parametrize("kept", [0, 1, 2])
+def test_numpy_and_torch_agree_on_what_lies_ahead(kept: int) -> None:
+    model, score = untrained(), with_drums(5)
+    blanks = Blanks(tuple(Region(i, 0, score.end) for i in range(3) if i != kept))
+    page = BlankPage(12, score, blanks, None, 256)
+    pen = Raw(model.ear(page), page, {})
+    for _ in Walk(page, pen).run():
+        pass
+    costs = in_torch(model, score, lambda notes: notes.track == kept)
+    for stage in ("duration", "loudness"):
+        assert pen.costs[stage] == pytest.approx(costs[stage], rel=1e-4)
+
+
+def test_a_third_higher_is_the_same_music() -> None:
+    """But for the half octave in which it lies, and how likely a first pitch is by itself."""
+    arrays = rough()
+    for name in ("pitch.plain", "pitch.plain_bias"):
+        arrays[name] *= 0
+    for sight in ("input", "ask"):
+        from partimento.events.relative import REGISTERS, SIGHTS
+        stop = sum(SIGHTS[sight].sizes)
+        arrays[f"{sight}.table"][stop - REGISTERS:stop] = 0
+    model = Transformer().restore({"shape": dataclasses.asdict(SHAPE), "tables": {}}, arrays)
+    score = with_drums(2).replace(keys=(Key(0, 0, "major"),))
+    higher = score.replace(pitch=score.pitch + 5 * ~np.isin(score.track, [2]), keys=(Key(0, -1, "major"),))
+    assert model.log_prob(higher).nats == pytest.approx(model.log_prob(score).nats, rel=2e-3)
+
+
+def test_what_was_pushed_is_heard_at_once_or_one_by_one() -> None:
+    model, score = untrained(window=40), song(4, bars=24)
+    begun = score.select(score.onset < score.end // 2)
+    blanks = Blanks((Region(0, score.end // 2, score.end),))
+    wish = Request(verb="continue", bars=2, seed=3)
+    page = BlankPage(12, begun, blanks, wish, 40)
+    ears = [model.ear(page) for _ in range(2)]
+    found = []
+    for number, ear in enumerate(ears):
+        class Listening(WeighingPen):
+            def push(self, walk: Walk) -> None:
+                super().push(walk)
+                if number:  # noqa: B023
+                    self.ear._hear(walk)  # type: ignore[attr-defined]
+        pen = Listening(ear, page)
+        for _ in Walk(page, pen).run():
+            pass
+        found.append(pen.nats["move"])
+    assert found[0] == pytest.approx(found[1], rel=1e-4)
+
+
+def test_what_pads_a_batch_changes_nothing() -> None:
+    torch = pytest.importorskip("torch")
+    from partimento.events.library import Library
+    from partimento.nets.attending import Attending
+
+    library = Library.of(small_corpus(), 12)
+    net = Attending(SHAPE, grid=12).eval()
+    net.load(rough())
+    rows = library.rows(1, 0, 6, 96, 1)
+
+    def costs(some: Any) -> float:
+        arrays, _ = library.batch(some, 0.9)
+        with torch.no_grad():
+            return float(sum(net.losses({k: torch.from_numpy(v) for k, v in arrays.items()}).values()))
+
+    assert costs(rows) == pytest.approx(sum(costs([row]) for row in rows), rel=1e-4)
+    library.close()
+
+
+def test_settings_and_weights_are_refused_in_a_sentence() -> None:
+    for wrong, words in (({"deafness": 2.0}, "deafness must lie in"), ({"width": 2}, "width must lie in"),
+                         ({"weights": "int4"}, "int8")):
+        with pytest.raises(ModelError, match=words):
+            Transformer(**wrong)
+    with pytest.raises(ModelError, match="size must be at least"):
+        AttentionShape(size=8)
+    arrays = rough()
+    del arrays["layer0.q"]
+    with pytest.raises(CheckpointError, match=r"layer0\.q"):
+        check_weights(SHAPE, arrays)
+    assert weight_sizes(SHAPE).keys() == rough().keys()
+
+
+def test_drums_are_played_as_drums() -> None:
+    pytest.importorskip("torch")
+    pieces = [piece._replace(score=with_drums(i)) for i, piece in enumerate(small_corpus())]
+    model = Transformer(layers=1, width=48, steps=120, batch=8, window=96, lr=4e-3).fit(pieces, seed=2)
+    result = generate.generate(Request(verb="accompany", tracks=("drums",), seed=1), model, source=song(70))[0]
+    drums = [i for i, track in enumerate(result.score.tracks) if track.is_drum]
+    played = result.score.pitch[np.isin(result.score.track, drums)]
+    assert DRUMS == 128
+    assert len(played)
+    assert np.isin(played, [36, 38, 42]).mean() > 0.8
