@@ -24,6 +24,7 @@ import numpy.typing as npt
 from partimento.errors import CheckpointError, ModelError
 from partimento.events.fields import NO_PITCH, PITCHES, STAGES, TRACK_INDEX
 from partimento.events.relative import INTERVALS, REACH, REFERENCES, SETS, SIGHTS, SPREAD
+from partimento.events.wishes import BINS
 from partimento.network import Arrays, Floats, Ints
 from partimento.sampling import generator
 
@@ -34,7 +35,6 @@ COUNTS = 10_000.0 ** -(np.arange(3) / 3)                # angles an event
 SMALLEST = 2 * (len(TURNS) + len(WAVES) + len(COUNTS))  # units of a head that are turned
 EPSILON = 1e-6
 Numbers = npt.NDArray[np.float64]
-BINS = 8                                                # classes of a wish, from low to high; BINS: nothing wished
 _TRACK_ROWS = sum(field.size for field in TRACK_INDEX)
 _USUAL = 4                                              # rows of sets that are usually picked, for the first scale
 
@@ -43,7 +43,7 @@ _USUAL = 4                                              # rows of sets that are 
 class AttentionShape:
     """How large it is: `layers` of `heads` heads of `size` units, `width` units throughout, `head` units a stage.
 
-    `ask` blocks hear from the frame of the track that plays next; `wishes` is how many controls it can be told.
+    `ask` blocks hear from the frame of the track that plays next; `wishes` are the controls that it can be told.
     """
 
     layers: int = 3
@@ -53,11 +53,11 @@ class AttentionShape:
     ask: int = 1
     head: int = 192
     track: int = 64
-    wishes: int = 0
+    wishes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name, least in (("layers", 1), ("width", 1), ("heads", 1), ("size", SMALLEST), ("ask", 1), ("head", 1),
-                            ("track", 1), ("wishes", 0)):
+                            ("track", 1)):
             if getattr(self, name) < least:
                 raise ModelError(f"a network's {name} must be at least {least}; got {getattr(self, name)}")
         if self.size % 2:
@@ -85,7 +85,7 @@ def weight_sizes(shape: AttentionShape) -> dict[str, tuple[int, ...]]:
     out |= {"known.norm": (d,), "ask.table": (rows_in("ask"), d), "ask.bias": (d,), "ask.hidden": (d, d),
             "asked.norm": (d,)}
     if shape.wishes:
-        out["wish.table"] = (shape.wishes * (BINS + 1), d)
+        out["wish.table"] = (len(shape.wishes) * (BINS + 1), d)
     for stage in ("move", "track", "duration", "loudness"):
         units = shape.track if stage == "track" else shape.head
         out |= {f"{stage}.table": (rows_in(stage), units), f"{stage}.bias": (units,), f"{stage}.hidden": (d, units)}
@@ -124,7 +124,9 @@ def first_weights(shape: AttentionShape, seed: int) -> Arrays:
             arrays[name] = np.ones(size, np.float32)
         elif part == "table" or name == "track.keys":
             sight = SIGHTS.get(room)
-            summed = (len(sight.sizes) + _USUAL * bool(sight.members)) if sight else shape.wishes or len(TRACK_INDEX)
+            summed = len(shape.wishes if room == "wish" else TRACK_INDEX)
+            if sight is not None:
+                summed = len(sight.sizes) + _USUAL * bool(sight.members)
             arrays[name] = (rng.standard_normal(size) * summed ** -0.5).astype(np.float32)
         elif part in ("out", "references", "sets", "plain"):
             arrays[name] = (rng.standard_normal(size) * 0.004).astype(np.float32)
@@ -259,10 +261,8 @@ class AttentionPlayer:
 
     def wished(self, classes: Sequence[int]) -> Floats:
         """What wishes add to every event: `classes` 0..BINS, one a control; float32[width]."""
-        if not self.shape.wishes:
-            return np.zeros(self.shape.width, np.float32)
-        rows = np.arange(self.shape.wishes) * (BINS + 1) + np.array(classes)
-        return np.asarray(self.arrays["wish.table"][rows].sum(0))
+        rows = np.arange(len(self.shape.wishes)) * (BINS + 1) + np.array(classes)
+        return np.asarray(self.arrays["wish.table"][rows].sum(0), np.float32)
 
     def know(self, memory: HeardSoFar, ahead: Events, wish: Floats | None = None) -> None:
         """Hear the known notes that lie ahead, the last first."""

@@ -17,13 +17,15 @@ from partimento.events.library import ahead_of
 from partimento.events.page import band_of, bars_of, on_grid
 from partimento.events.pens import WeighingPen
 from partimento.events.walk import Walk
+from partimento.events.wishes import BINS, wish_class, wished
 from partimento.events.written import written
 from partimento.models.transformer import Transformer
 from partimento.request import Blanks, Region, Request
 from partimento.score import Key, Score, Track
 from partimento.testing import small_corpus, song
 
-SHAPE = AttentionShape(layers=2, width=24, heads=2, head=20, track=8, ask=2)
+SHAPE = AttentionShape(layers=2, width=24, heads=2, head=20, track=8, ask=2,
+                       wishes=("density", "register"))
 
 
 def rough(shape: AttentionShape = SHAPE, seed: int = 0) -> dict[str, Any]:
@@ -77,7 +79,7 @@ def in_torch(model: Transformer, score: Score, known: Any) -> dict[str, float]:
     ahead, step, at = ahead_of(stream, flags)
     choice = np.where(flags[:, None], -1, stream.choice)
     batch = {"index": stream.index, "bits": stream.bits, "tracks": stream.tracks, "ahead": ahead, "ahead_step": step,
-             "ahead_at": at, "track_ok": np.ones((count, stream.tracks.shape[1]), bool),
+             "ahead_at": at, "wish": np.full(2, BINS), "track_ok": np.ones((count, stream.tracks.shape[1]), bool),
              "move_limit": np.full(count, 96), "pitch_limit": np.full(count, 127),
              **{stage: choice[:, i] for i, stage in enumerate(STAGES)}}
     with torch.no_grad():
@@ -153,6 +155,7 @@ def test_what_pads_a_batch_changes_nothing() -> None:
     from partimento.nets.attending import Attending
 
     library = Library.of(small_corpus(), 12)
+    library.wishes = SHAPE.wishes
     net = Attending(SHAPE, grid=12).eval()
     net.load(rough())
     rows = library.rows(1, 0, 6, 96, 1)
@@ -190,3 +193,28 @@ def test_drums_are_played_as_drums() -> None:
     assert DRUMS == 128
     assert len(played)
     assert np.isin(played, [36, 38, 42]).mean() > 0.8
+
+
+def test_windows_are_told_what_they_have() -> None:
+    from partimento.controls import CONTROLS
+    from partimento.events.library import Library
+
+    library = Library.of(small_corpus(), 12)
+    library.wishes = ("density", "register")
+    found = set()
+    for step in range(6):
+        for row, wish in zip(rows := library.rows(1, step, 8, 64, 1), library.batch(rows, 0.5)[0]["wish"].tolist(),
+                             strict=True):
+            whole = library.pieces[row.piece].bars
+            assert row.stop <= len(whole)
+            found.add(tuple(wish))
+            mean = small_corpus()[row.piece].score.pitch.mean()
+            if wish[1] < BINS and row.first == 0 and row.stop == len(whole):
+                assert wish[1] == wish_class("register", mean)
+    library.close()
+    assert (BINS, BINS) in found            # and some are told nothing
+    assert any(wish[0] < BINS for wish in found)
+    assert wish_class("density", CONTROLS["density"].high) == BINS - 1
+    tracks = (Track("flute", 73), Track("piano"))
+    assert wished(("density", "register"), {"density": 20, "piano.register": 60}, tracks) == [
+        wish_class("density", 20), BINS]

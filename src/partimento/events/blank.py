@@ -44,6 +44,7 @@ class BlankPage:
         self.end = int(self.bars.starts[-1])
         self.ticks = np.minimum(to_ticks(np.arange(self.end + 1), around.ticks_per_quarter, grid), around.end)
         self.legal = Legal(around, request)
+        self.targets = {} if request is None else dict(request.targets)
         rewritten = blanks.rewritten(around)
         slots = rewritten & ~blanks.inside(around, "all")
         self.count = int(rewritten.sum())

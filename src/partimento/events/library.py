@@ -26,6 +26,7 @@ from partimento.events.fields import (
 )
 from partimento.events.page import NO_KEY, NO_TIME, Band, Bars, Bools, GridNotes, Ints, band_of, bars_of, on_grid
 from partimento.events.relative import AHEAD_SEES
+from partimento.events.wishes import told
 from partimento.events.written import COLUMN, Stream, written
 from partimento.models.base import Piece, Progress, Report
 from partimento.sampling import generator
@@ -64,6 +65,8 @@ class Library:
     pieces: list[_Held]
     tables: dict[str, list[list[Any]]]          # see `partimento.habits`
     folder: tempfile.TemporaryDirectory[str] | None = None
+    grid: int = 12
+    wishes: tuple[str, ...] = ()                # the controls that windows are told of
 
     @classmethod
     def of(cls, pieces: Iterable[Piece], grid: int, keys: bool = True, report: Report | None = None,
@@ -90,7 +93,7 @@ class Library:
             folder.cleanup()
             raise ModelError("there must be at least one piece with notes to learn from; got none")
         table = np.memmap(path, dtype="<i4", mode="r", shape=(at, 5))
-        return cls(table, held, habits.plain(tables, habits.KEPT), folder)
+        return cls(table, held, habits.plain(tables, habits.KEPT), folder, grid)
 
     def close(self) -> None:
         """Forget the table on the disk."""
@@ -150,8 +153,9 @@ class Library:
         edges = np.searchsorted(self.table[held.start:held.stop, 0], held.bars.starts[[row.first, row.stop]])
         return int(edges[1] - edges[0]) + row.stop - row.first
 
-    def window(self, row: Window, kept: float) -> tuple[Stream, Bools, Bools, int]:
-        """The stream of a row, bool[events] of those known ahead, bool[tracks] of those written, and where it stops.
+    def window(self, row: Window, kept: float) -> tuple[Stream, Bools, Bools, int, list[int]]:
+        """The stream of a row, bool[events] of those known ahead, bool[tracks] of those written, where it stops, and
+        the classes of what it is told to aim at.
 
         With the chance `kept` something is known ahead: what follows some bar, some tracks, or notes here and there.
         What lies after the last event to be written (its number is the last) is there only as what is known.
@@ -171,14 +175,15 @@ class Library:
         is_known = np.zeros(len(stream.note), bool)
         is_known[stream.note >= 0] = known[stream.note[stream.note >= 0]]
         stop = int(np.searchsorted(stream.step, end)) + 1 if end < bars.starts[-1] else len(stream.step)
-        return stream, is_known, open_, stop
+        return stream, is_known, open_, stop, told(self.wishes, notes, bars, held.band, self.grid, row.seed)
 
     def batch(self, rows: Sequence[Window], kept: float) -> tuple[Batch, float]:
         """The rows as one batch of padded arrays (see `partimento.nets.recurrent`), and how many notes it charges."""
-        windows = []
+        windows, wishes = [], []
         for row in rows:
-            stream, known, open_, stop = self.window(row, kept)
+            stream, known, open_, stop, wish = self.window(row, kept)
             windows.append((stream.cut(stop), known[:stop], open_, ahead_of(stream, known)))
+            wishes.append(wish)
         length = -(-max(len(stream.step) for stream, *_ in windows) // ROUND) * ROUND
         tracks = max(stream.tracks.shape[1] for stream, *_ in windows)
         size = (len(windows), length)
@@ -195,6 +200,7 @@ class Library:
         out |= {"ahead": np.zeros((len(windows), most, first.index.shape[1]), np.int64),
                 "ahead_step": np.zeros((len(windows), most), np.int64),
                 "ahead_at": np.full((len(windows), most), -1, np.int64)}
+        out["wish"] = np.array(wishes, np.int64).reshape(len(windows), len(self.wishes))
         units = 0
         for b, (stream, known, open_, ahead) in enumerate(windows):
             for name, column in zip(("ahead", "ahead_step", "ahead_at"), ahead, strict=True):

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from partimento.attention import (
-    BINS,
     COUNTS,
     EPSILON,
     TURNS,
@@ -36,6 +35,7 @@ from partimento.events.relative import (
     SIGHTS,
     SPREAD,
 )
+from partimento.events.wishes import BINS
 from partimento.network import KEY_STARTS
 
 _COLUMN = {field.name: i for i, field in enumerate(INDEX)}
@@ -263,7 +263,7 @@ class Attending(nn.Module):
         """float[B, 1, width]: what wishes add to every event."""
         if not self.shape.wishes:
             return None
-        rows = batch["wish"] + (BINS + 1) * torch.arange(self.shape.wishes, device=batch["wish"].device)
+        rows = batch["wish"] + (BINS + 1) * torch.arange(len(self.shape.wishes), device=batch["wish"].device)
         return F.embedding_bag(rows, self._at("wish", "table"), mode="sum")[:, None]
 
     def _picked(self, name: str, seen: _Seen, wish: Tensor | None = None) -> Tensor:

@@ -75,6 +75,9 @@ def fit(kind: NetworkKind, config: Any, pieces: Iterable[Piece], valid: Iterable
     events = len(library)
     try:
         shape = start.shape if start is not None else kind.shape_for(config, len(library))
+        library.wishes = getattr(shape, "wishes", ())
+        if checked is not None:
+            checked.wishes = library.wishes
         net = kind.network(shape, config, seed)
         if start is not None:
             net.load(start.arrays)

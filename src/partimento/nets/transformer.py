@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from partimento.attention import AttentionShape
+from partimento.controls import CONTROLS
 from partimento.nets.attending import Attending
 
 RATE = 1.5e-3               # of the smaller; larger networks learn more slowly
@@ -24,7 +25,7 @@ class AttendingKind:
         if config.width is not None:
             width, heads = config.width, max(1, config.width // 32)
         return AttentionShape(layers=config.layers or layers, width=width, heads=heads, head=min(256, max(width, 32)),
-                              track=min(64, width))
+                              track=min(64, width), wishes=tuple(CONTROLS) if config.wishes else ())
 
     def network(self, shape: AttentionShape, config: Any, seed: int) -> Attending:
         """The network with its first weights."""

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 from partimento.attention import AttentionPlayer, AttentionShape
 from partimento.events.blank import BlankPage
+from partimento.events.wishes import wished
 from partimento.models.base import Arrays
 from partimento.models.transformer.ear import AttentionEar
 from partimento.neural import NeuralConfig, NeuralFamily
@@ -24,7 +25,7 @@ class TransformerConfig(NeuralConfig):
     """The network, and how it learns: what every network over events has, and two kinds of forgetting in training.
 
     `deafness`: the most that is left out of the events a window attends to; `blindness`: how often each field of
-    events is not told to a window at all.
+    events is not told to a window at all. `wishes`: whether it learns to aim at the controls.
     """
 
     window: int = 256
@@ -32,6 +33,7 @@ class TransformerConfig(NeuralConfig):
     dropout: float = 0.2
     deafness: float = 0.8
     blindness: float = 0.3
+    wishes: bool = True
 
     ranges: ClassVar[Mapping[str, tuple[float, float]]] = {**NeuralConfig.ranges, "deafness": (0, 1),
                                                            "blindness": (0, 0.9)}
@@ -54,11 +56,14 @@ class Transformer(NeuralFamily):
         return transformer.AttendingKind()
 
     def _shape(self, said: Mapping[str, Any]) -> AttentionShape:
-        return AttentionShape(**said)
+        return AttentionShape(**{**said, "wishes": tuple(said["wishes"])})
 
     def _play(self, shape: AttentionShape, arrays: Arrays) -> AttentionPlayer:
         return AttentionPlayer(shape, arrays, self.config.window)
 
     def ear(self, page: BlankPage) -> AttentionEar:
         """An ear that hears with the network."""
-        return AttentionEar(self.played, page)
+        player: AttentionPlayer = self.played
+        names = player.shape.wishes
+        wish = player.wished(wished(names, page.targets, page.around.tracks)) if names else None
+        return AttentionEar(player, page, wish)
