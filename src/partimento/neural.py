@@ -27,9 +27,10 @@ class NeuralConfig:
     `layers` of `width` units (None: as large as the corpus can teach). `grid`: steps a quarter. `window`: events that
     are read at once, and history that is heard when playing. `transpositions`: in how many keys each piece is heard;
     `keys`: whether it is told the key. `kept`: in what share of the windows something is known ahead, as when
-    infilling. `steps`: of training (None: by the corpus, or the budget), each of `batch` windows, at the rate `lr`
-    (None: what suits the network) with `dropout`; `patience`: validations without gain before it ends (0: never).
-    `precision` of training; `weights`: how they are saved.
+    infilling. `order`: all tracks side by side in time, or tracks one after the other, each given those before it
+    (nothing is heard until all are written). `steps`: of training (None: by the corpus, or the budget), each of `batch`
+    windows, at the rate `lr` (None: what suits the network) with `dropout`; `patience`: validations without gain before
+    it ends (0: never). `precision` of training; `weights`: how they are saved.
     """
 
     layers: int | None = None
@@ -39,6 +40,7 @@ class NeuralConfig:
     transpositions: int = 12
     keys: bool = True
     kept: float = 0.5
+    order: Literal["time", "tracks"] = "time"
     steps: int | None = None
     batch: int = 16
     lr: float | None = None
@@ -54,7 +56,8 @@ class NeuralConfig:
             value = getattr(self, name)
             if value is not None and not low <= value <= high:
                 raise ModelError(f"{name} must lie in {low}..{high}; got {value:g}")
-        for name, known in (("precision", {"auto", *PRECISIONS}), ("weights", {"int8", *PRECISIONS})):
+        for name, known in (("precision", {"auto", *PRECISIONS}), ("weights", {"int8", *PRECISIONS}),
+                            ("order", {"time", "tracks"})):
             if getattr(self, name) not in known:
                 raise ModelError(nearest(str(getattr(self, name)), known, f"kind of {name}"))
 

@@ -19,6 +19,8 @@ SUBJECTS = {
     "rnn lstm": ("rnn", {"cell": "lstm", **SMALL, "layers": 2, "weights": "int8"}),
     "rnn gru": ("rnn", {"cell": "gru", **SMALL, "weights": "bfloat16"}),
     "transformer": ("transformer", {**SMALL, "lr": 3e-3, "deafness": 0.3, "blindness": 0.1}),
+    "transformer by tracks": ("transformer", {**SMALL, "lr": 3e-3, "deafness": 0.3, "blindness": 0.1,
+                                              "order": "tracks"}),
 }
 LAWS_RUN = {"random": 25, "rules": 22, "markov": 31, "hmm": 30, "rnn": 30, "transformer": 30}
 

@@ -1,12 +1,12 @@
 """The rnn family beyond its contract: what it learns, how it plays, what it refuses."""
 
 import dataclasses
-import itertools
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+from exactness import CASES, total_chance
 
 from partimento import checkpoint, generate
 from partimento.errors import ModelError
@@ -124,40 +124,9 @@ def untrained(**settings):
     return Rnn(**settings).restore({"shape": dataclasses.asdict(shape), "tables": {}}, arrays)
 
 
-def contents(kept, cells, end):
-    """Every way to put notes of a beat and more into (tick, pitch, track) cells beside what is kept."""
-    for there in itertools.product((False, True), repeat=len(cells)):
-        notes = [cell for cell, yes in zip(cells, there, strict=True) if yes]
-        stops = []
-        for tick, pitch, track in notes:
-            later = [t for t, p, k in notes if (p, k) == (pitch, track) and t > tick]
-            same = (kept.pitch == pitch) & (kept.track == track) & (kept.onset > tick)
-            stops.append(range(480, min([end, *later, *kept.onset[same].tolist()]) - tick + 1, 480))
-        for lengths in itertools.product(*stops):
-            rows = [(t, d, p, 64, k) for (t, p, k), d in zip(notes, lengths, strict=True)]
-            yield kept.with_notes_of(kept.with_rows(rows))
-
-
-@pytest.mark.parametrize(("rows", "pinned", "blank"), [
-    ([(0, 480, 64, 80, 0), (480, 480, 65, 80, 0)], (), (1,)),                   # under a melody
-    ([(0, 960, 60, 80, 1)], (), (0,)),                                          # over a bass
-    ([(480, 480, 60, 80, 0)], (0,), (0,)),                                      # a note in the midst that stays
-    ([(0, 480, 61, 80, 0), (480, 480, 61, 80, 1)], (0, 1), (0, 1)),             # one in each of two tracks
-])
+@pytest.mark.parametrize(("rows", "pinned", "blank"), CASES)
 def test_all_contents_of_a_blank_sum_to_one(rows, pinned, blank):
-    model = untrained(grid=1)
-    base = Score(end=960, ticks_per_quarter=480, meters=(Meter(0, 2, 4),), tracks=(Track("flute", 73), Track("piano")))
-    kept = base.with_rows(rows)
-    regions = tuple(Region(track, 0, 960) for track in blank)
-    sounding = {(t, int(kept.pitch[i]), int(kept.track[i])) for i in range(len(kept)) for t in (0, 480)
-                if kept.onset[i] <= t < kept.offset[i]}
-    cells = [(t, p, k) for t in (0, 480) for p in (60, 61) for k in blank if (t, p, k) not in sounding]
-    request, total = Request(ranges={"flute": "C4-C#4", "piano": "C4-C#4"}), 0.0
-    stays = {tuple(row) for row in kept.notes().tolist()}
-    for score in contents(kept, cells, 960):
-        pins = tuple(i for i, row in enumerate(score.notes().tolist()) if tuple(row) in stays) if pinned else ()
-        total += float(np.exp(model.log_prob(score, Blanks(regions, pins), request).nats))
-    assert total == pytest.approx(1, abs=1e-5)
+    assert total_chance(untrained(grid=1), rows, pinned, blank) == pytest.approx(1, abs=1e-5)
 
 
 def test_pitches_alone_sum_to_one():

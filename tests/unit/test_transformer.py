@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from exactness import CASES, total_chance
 
 from partimento import generate
 from partimento.attention import AttentionShape, check_weights, first_weights, weight_sizes
@@ -218,3 +219,19 @@ def test_windows_are_told_what_they_have() -> None:
     tracks = (Track("flute", 73), Track("piano"))
     assert wished(("density", "register"), {"density": 20, "piano.register": 60}, tracks) == [
         wish_class("density", 20), BINS]
+
+
+@pytest.mark.parametrize("order", ["time", "tracks"])
+@pytest.mark.parametrize(("rows", "pinned", "blank"), [*CASES, ([], (), (0, 1))])
+def test_all_contents_of_a_blank_sum_to_one(rows: Any, pinned: Any, blank: Any, order: str) -> None:
+    assert total_chance(untrained(grid=1, order=order), rows, pinned, blank) == pytest.approx(1, abs=1e-4)
+
+
+def test_a_track_after_the_other_tells_every_note() -> None:
+    model, score = untrained(order="tracks"), with_drums(6)
+    told = model.information(score)
+    assert told.bits == pytest.approx(-model.log_prob(score).nats / np.log(2), rel=1e-6)
+    assert not np.isnan(told.total[0]).any()
+    reason = model.explain(score, len(score) - 1)
+    assert reason is not None
+    assert 0 < reason.probability <= 1

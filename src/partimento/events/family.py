@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any
+
+import numpy as np
 
 from partimento import habits
 from partimento.errors import ModelError
 from partimento.events.blank import BlankPage
 from partimento.events.explain import Explaining
+from partimento.events.fields import STAGES
 from partimento.events.information import page_information
+from partimento.events.passes import Pass, next_pass, passes, pass_order
 from partimento.events.pens import DrawingPen, Ear, WeighingPen
 from partimento.events.walk import New, Walk
 from partimento.models.base import Information, LogProb, Model, Reason, Rng
@@ -21,7 +26,8 @@ CALM, LIKELY = 0.9, 0.92            # temperature and top-p where none is asked:
 
 
 class EventFamily(Model):
-    """A family that reads a page event by event: its Config has `grid` and `window`, and `ear` is what it learnt."""
+    """A family that reads a page event by event: its Config has `grid`, `window` and `order`, `ear` is what it learnt.
+    """
 
     _tables: dict[str, Any]         # the habits of what it learnt from
 
@@ -54,16 +60,33 @@ class EventFamily(Model):
     def fill(self, around: Score, blanks: Blanks, request: Request, rngs: Sequence[Rng]) -> list[Score]:
         """One candidate a generator; see the contract. Each is played by itself, so none depends on those beside it."""
         page = self._page(around, blanks, request)
-        out = []
-        for rng in rngs:
-            walk = Walk(page, self._drawing(page, request, rng))
-            for _ in walk.run():
-                pass
-            out.append(_written(page, walk.new))
-        return out
+        return [self._written_by_track(around, blanks, request, rng) if self._by_track(blanks)
+                else self._pass(page, request, rng) for rng in rngs]
+
+    def _by_track(self, blanks: Blanks) -> bool:
+        return self.config.order == "tracks" and len(blanks.tracks()) > 1
+
+    def _pass(self, page: BlankPage, request: Request, rng: Rng) -> Score:
+        walk = Walk(page, self._drawing(page, request, rng))
+        for _ in walk.run():
+            pass
+        return _written(page, walk.new)
+
+    def _written_by_track(self, around: Score, blanks: Blanks, request: Request, rng: Rng) -> Score:
+        """The new notes, a track after the other."""
+        new = around.without_notes()
+        for track in pass_order(blanks.tracks(), [track.is_drum for track in around.tracks]):
+            part = next_pass(around, blanks, track, new)
+            new = new.with_notes_of(self._pass(self._page(part.score, part.blanks, request), request, rng))
+        return new
 
     def stream(self, around: Score, blanks: Blanks, request: Request, rng: Rng) -> Iterator[Score]:
-        """The new notes bar by bar, as they are made."""
+        """The new notes bar by bar, as they are made; where tracks are written in turn, once all are."""
+        if self._by_track(blanks):
+            new = self._written_by_track(around, blanks, request, rng)
+            for start, end in pairwise(around.bar_starts.tolist()):
+                yield new.select((new.onset >= start) & (new.onset < end))
+            return
         page = self._page(around, blanks, request)
         walk = Walk(page, self._drawing(page, request, rng))
         made, told = walk.run(), 0
@@ -85,20 +108,29 @@ class EventFamily(Model):
 
     def log_prob(self, score: Score, blanks: Blanks | None = None, request: Request | None = None) -> LogProb:
         """Exact log-probability of what stands in the blanks; see the contract."""
-        page = self._page(score, blanks if blanks is not None else Blanks.everything(score), request)
-        pen = WeighingPen(self.ear(page), page)
-        for _ in Walk(page, pen).run():
-            pass
-        parts = {"rhythm": pen.nats["move"] + pen.nats["track"], "pitch": pen.nats["pitch"],
-                 "duration": pen.nats["duration"]}
-        return LogProb(sum(parts.values()), page.count, parts, pen.nats["loudness"])
+        nats, notes = dict.fromkeys(STAGES, 0.0), 0
+        for part in self._passes(score, blanks if blanks is not None else Blanks.everything(score)):
+            page = self._page(part.score, part.blanks, request)
+            pen = WeighingPen(self.ear(page), page)
+            for _ in Walk(page, pen).run():
+                pass
+            nats = {stage: nats[stage] + pen.nats[stage] for stage in STAGES}
+            notes += page.count
+        parts = {"rhythm": nats["move"] + nats["track"], "pitch": nats["pitch"], "duration": nats["duration"]}
+        return LogProb(sum(parts.values()), notes, parts, nats["loudness"])
+
+    def _passes(self, score: Score, blanks: Blanks) -> list[Pass]:
+        if self._by_track(blanks):
+            return list(passes(score, blanks))
+        return [Pass(score, blanks, np.arange(len(score)))]
 
     def explain(self, score: Score, note: int) -> Reason | None:
         """How likely this pitch was at its place, given all that came before, and what else was likely."""
         if not self.fitted or not 0 <= note < len(score):
             return None
-        page = self._page(score, Blanks.everything(score), None)
-        pen = Explaining(self.ear(page), page, note)
+        part = next(part for part in self._passes(score, Blanks.everything(score)) if note in part.whole)
+        page = self._page(part.score, part.blanks, None)
+        pen = Explaining(self.ear(page), page, int(np.flatnonzero(part.whole == note)[0]))
         for _ in Walk(page, pen).run():
             if pen.reason is not None:
                 break
@@ -106,8 +138,11 @@ class EventFamily(Model):
 
     def information(self, score: Score, request: Request | None = None) -> Information:
         """What every note tells: when and in which track, which pitch, how long; see the contract."""
-        page = self._page(score, Blanks.everything(score), request)
-        return page_information(self.ear(page), page)
+        told = []
+        for part in self._passes(score, Blanks.everything(score)):
+            page = self._page(part.score, part.blanks, request)
+            told.append((self.ear(page), page, part.whole))
+        return page_information(told, len(score))
 
     def untabled(self) -> str:
         """That there are no tables."""

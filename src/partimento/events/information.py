@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -20,7 +22,7 @@ class _TellingPen(WeighingPen):
     def __init__(self, ear: Ear, page: BlankPage) -> None:
         super().__init__(ear, page)
         self.notes: list[dict[str, npt.NDArray[np.float64]]] = []
-        self.pending = self._none()
+        self.pending = self.none()
         self._share = np.ones(1)
 
     def weights(self, walk: Walk, stage: str, options: Ints) -> npt.NDArray[np.float64]:
@@ -49,27 +51,32 @@ class _TellingPen(WeighingPen):
     def velocity(self, walk: Walk, kind: int) -> int:
         """The note is complete."""
         self.notes.append(self.pending)
-        self.pending = self._none()
+        self.pending = self.none()
         return super().velocity(walk, kind)
 
     @staticmethod
-    def _none() -> dict[str, npt.NDArray[np.float64]]:
+    def none() -> dict[str, npt.NDArray[np.float64]]:
+        """Nothing yet: content and entropy of each stage."""
         return {stage: np.zeros(2) for stage in ("rhythm", "pitch", "duration")}
 
 
-def page_information(ear: Ear, page: BlankPage) -> Information:
-    """What every note of a page tells, all of it to be weighed."""
-    pen = _TellingPen(ear, page)
-    for _ in Walk(page, pen).run():
-        pass
-    notes, index = on_grid(page.around, page.grid)
-    of = {place: int(i) for place, i in zip(zip(notes.step.tolist(), notes.track.tolist(), notes.pitch.tolist(),
-                                                strict=True), index.tolist(), strict=True)}
-    given = page.content
-    told = np.full((2, 3, len(page.around)), np.nan)
-    for step, track, pitch, found in zip(given.step.tolist(), given.track.tolist(), given.pitch.tolist(), pen.notes,
-                                         strict=True):
-        told[:, :, of[step, track, pitch]] = np.stack(list(found.values()), axis=1)
-    stages = list(pen.pending)
+def page_information(passes: Sequence[tuple[Ear, BlankPage, Ints]], count: int) -> Information:
+    """What every one of `count` notes tells: of each pass over them the ear, the page, and which note its notes are."""
+    told = np.full((2, 3, count), np.nan)
+    stages = list(_TellingPen.none())
+    ends = {stage: np.zeros(2) for stage in stages}
+    for ear, page, whole in passes:
+        pen = _TellingPen(ear, page)
+        for _ in Walk(page, pen).run():
+            pass
+        notes, index = on_grid(page.around, page.grid)
+        of = {place: int(whole[i]) for place, i in zip(zip(notes.step.tolist(), notes.track.tolist(),
+                                                           notes.pitch.tolist(), strict=True), index.tolist(),
+                                                       strict=True)}
+        given = page.content
+        for step, track, pitch, found in zip(given.step.tolist(), given.track.tolist(), given.pitch.tolist(),
+                                             pen.notes, strict=True):
+            told[:, :, of[step, track, pitch]] = np.stack(list(found.values()), axis=1)
+        ends = {stage: ends[stage] + pen.pending[stage] for stage in stages}
     return Information.from_nats(dict(zip(stages, told[0], strict=True)), dict(zip(stages, told[1], strict=True)),
-                                 {stage: (float(own[0]), float(own[1])) for stage, own in pen.pending.items()})
+                                 {stage: (float(own[0]), float(own[1])) for stage, own in ends.items()})

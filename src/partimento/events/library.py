@@ -25,6 +25,7 @@ from partimento.events.fields import (
     TRACK_INDEX,
 )
 from partimento.events.page import NO_KEY, NO_TIME, Band, Bars, Bools, GridNotes, Ints, band_of, bars_of, on_grid
+from partimento.events.passes import pass_order
 from partimento.events.relative import AHEAD_SEES
 from partimento.events.wishes import told
 from partimento.events.written import COLUMN, Stream, written
@@ -67,6 +68,7 @@ class Library:
     folder: tempfile.TemporaryDirectory[str] | None = None
     grid: int = 12
     wishes: tuple[str, ...] = ()                # the controls that windows are told of
+    by_track: bool = False                      # whether one track is written at a time
 
     @classmethod
     def of(cls, pieces: Iterable[Piece], grid: int, keys: bool = True, report: Report | None = None,
@@ -158,6 +160,7 @@ class Library:
         the classes of what it is told to aim at.
 
         With the chance `kept` something is known ahead: what follows some bar, some tracks, or notes here and there.
+        Where one track is written at a time, those before it in order are known and those after it are not there.
         What lies after the last event to be written (its number is the last) is there only as what is known.
         """
         held, notes = self.pieces[row.piece], self.notes(row.piece)
@@ -170,7 +173,10 @@ class Library:
             bars = dataclasses.replace(bars, key=np.full(len(bars), NO_KEY))
         if rng.random() < ENDLESS:
             bars = dataclasses.replace(bars, left=np.full(len(bars), LEFT - 1))
-        known, open_, end = _kept(bars, held.band, notes, kept, rng)
+        if self.by_track:
+            notes, known, open_, end = _one_track(bars, held.band, notes, kept, rng)
+        else:
+            known, open_, end = _kept(bars, held.band, notes, kept, rng)
         stream = written(bars, held.band, notes, known, begins=row.first == 0)
         is_known = np.zeros(len(stream.note), bool)
         is_known[stream.note >= 0] = known[stream.note[stream.note >= 0]]
@@ -267,6 +273,27 @@ def _kept(bars: Bars, band: Band, notes: GridNotes, share: float, rng: np.random
         known |= some[notes.track]
         open_ = ~some
     return known, open_, end
+
+
+def _one_track(bars: Bars, band: Band, notes: GridNotes, share: float, rng: np.random.Generator,
+               ) -> tuple[GridNotes, Bools, Bools, int]:
+    """The notes that are there when one track is written, which of them are known ahead, which track, and the end."""
+    filled = np.unique(notes.track).tolist() or [0]
+    order = pass_order(filled, band.drums.tolist())
+    number = int(rng.random() * len(order))
+    track, there = order[number], np.array(order[:number])
+    end = int(bars.starts[-1])
+    later = np.zeros(len(notes.step), bool)
+    if rng.random() < share:                        # other scenes: any tracks are known, and some of its own
+        there = np.array([other for other in order if other != track and rng.random() < 0.5])
+        if len(bars) > 1 and rng.random() < 0.7:
+            end = int(bars.starts[1 + int(rng.random() * (len(bars) - 1))])
+            later = notes.step >= end
+        else:
+            later = rng.random(len(notes.step)) < 0.2 + 0.6 * rng.random()
+    own = notes.track == track
+    notes, known = notes.where(own | np.isin(notes.track, there)), (~own | later)[own | np.isin(notes.track, there)]
+    return notes, known, np.arange(len(band.number)) == track, end
 
 
 def _charged(stream: Stream, known: Bools, open_: Bools) -> tuple[Ints, Bools]:

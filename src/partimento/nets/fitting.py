@@ -75,9 +75,9 @@ def fit(kind: NetworkKind, config: Any, pieces: Iterable[Piece], valid: Iterable
     events = len(library)
     try:
         shape = start.shape if start is not None else kind.shape_for(config, len(library))
-        library.wishes = getattr(shape, "wishes", ())
-        if checked is not None:
-            checked.wishes = library.wishes
+        for some in (library, checked):
+            if some is not None:
+                some.wishes, some.by_track = getattr(shape, "wishes", ()), config.order == "tracks"
         net = kind.network(shape, config, seed)
         if start is not None:
             net.load(start.arrays)
