@@ -15,7 +15,7 @@ from partimento.events.blank import BlankPage
 from partimento.events.explain import Explaining
 from partimento.events.fields import STAGES
 from partimento.events.information import page_information
-from partimento.events.passes import Pass, next_pass, passes, pass_order
+from partimento.events.passes import Pass, next_pass, pass_order, passes
 from partimento.events.pens import DrawingPen, Ear, WeighingPen
 from partimento.events.walk import New, Walk
 from partimento.models.base import Information, LogProb, Model, Reason, Rng
