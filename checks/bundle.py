@@ -1,6 +1,6 @@
 """Makes the checkpoints that ship: they learn from the verdict-A sets of MIDI, with the ledger of what taught them.
 
-    python checks/bundle.py markov           # learns anew; or: hmm
+    python checks/bundle.py markov           # learns anew; or: hmm, transformer
     python checks/bundle.py markov --index   # leaves the model as it is, and makes the index of what taught it anew
 
 Needs the sets mutopia_midi (of which only PD and CC-BY are taken) and groove (the beats, not the fills); the same files
@@ -32,7 +32,10 @@ from partimento.training import train  # noqa: E402
 FOLDER = ROOT / "src" / "partimento" / "models" / "bundled"
 PARTS = {"mutopia_midi": ("PD", "CC-BY", "index.csv"), "groove": ("",)}
 LEFT_OUT = ("*_fill_*",)
-SETTINGS: dict[str, dict[str, Any]] = {"markov": {"prune": 12}, "hmm": {}}
+SETTINGS: dict[str, dict[str, Any]] = {
+    "markov": {"prune": 12}, "hmm": {},
+    "transformer": {"layers": 4, "width": 192, "deafness": 0.4, "blindness": 0.1, "dropout": 0.1, "patience": 0,
+                    "weights": "bfloat16", "steps": 2343}}
 
 
 @contextlib.contextmanager

@@ -33,7 +33,7 @@ from partimento import checkpoint
 from partimento.models.base import family as family_of
 
 WORDS = Path(__file__).with_name("gallery_words.json")
-FAMILIES = ("rules", "markov", "hmm", "rnn", "random")
+FAMILIES = ("rules", "markov", "hmm", "rnn", "transformer", "random")
 SEEDS = "1-20"
 
 
