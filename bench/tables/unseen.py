@@ -8,11 +8,11 @@ A family is the checkpoint that ships, or the file that PARTIMENTO_MODELS has of
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -30,15 +30,16 @@ from partimento.request import Blanks, Region, Request
 from partimento.score import Score
 
 PROTOCOL = (
-    "Sixteen bars from the middle of pieces that none of the models learnt from: the pieces of mutopia_midi (PD and "
-    "CC-BY) that the checkpoints kept for validation, and 40 of openscore_lieder, whose set none of them saw (drawn "
-    "with seed 0). `bits`: of all notes of the excerpt, from nothing. `blank`: bits a note of two bars of one track "
-    "(the one with most notes there, in the middle of the excerpt), given all that stands around them; `past only`: "
+    "Sixteen bars from the middle of pieces that none of the models learnt from: 20 of mutopia_midi (PD and CC-BY) "
+    "that the checkpoints kept for validation, and 20 of openscore_lieder, whose set none of them saw (drawn with seed "
+    "0). `bits`: of all notes of the excerpt, from nothing. `blank`: bits a note of two bars of one track "
+    "(the one with most notes there, in the middle of the excerpt), given all that stands around them; `impossible`: "
+    "how many of these a model holds impossible, which its mean leaves out; `past only`: "
     "of the same notes in the order of time, given what stands before them, in all tracks. `F1`: of onset and pitch, "
     "of what the model writes there in one attempt (seed 1) against what stood there; `copy` puts there the two bars "
     "of the same track, out of the excerpt, that lie among the music most like that around the blank.")
 ROWS = ("transformer", "markov", "hmm", "random", "copy")
-BARS, BLANK, LIEDER = 16, 2, 40
+BARS, BLANK, PIECES = 16, 2, 20
 SETS = ("mutopia", "lieder")
 
 
@@ -53,7 +54,8 @@ def row(name: str, limit: int | None = None) -> dict[str, Any]:
     model = None if name == "copy" else model_of(name)
     out: dict[str, Any] = {}
     for kind in SETS:
-        out |= {f"{kind}, {key}": value for key, value in measured(model, list(excerpts(kind))[:limit]).items()}
+        found = measured(model, list(islice(excerpts(kind), min(limit or PIECES, PIECES))))
+        out |= {f"{kind}, {key}": value for key, value in found.items()}
     return {**out, "all, s": round(time.perf_counter() - begin, 1)}
 
 
@@ -78,7 +80,7 @@ def excerpts(kind: str) -> Iterator[Score]:
                  if entry.used == "valid" and entry.file.startswith("mutopia_midi/")]
     else:
         files = sorted((music("openscore_lieder") / "scores").rglob("*.mxl"))
-        paths = [files[i] for i in np.random.default_rng(0).permutation(len(files))[:LIEDER]]
+        paths = [files[i] for i in np.random.default_rng(0).permutation(len(files))[:4 * PIECES]]
     for path in paths:
         try:
             score = read(path)
@@ -88,7 +90,7 @@ def excerpts(kind: str) -> Iterator[Score]:
             continue
         first = (score.n_bars - BARS) // 2
         part = excerpt(score, first, first + BARS)
-        part = part.replace(tracks=tuple(dataclasses.replace(track, name=f"{track.name} {number + 1}".strip())
+        part = part.replace(tracks=tuple(track._replace(name=f"{track.name} {number + 1}".strip())
                                          for number, track in enumerate(part.tracks)))
         if len(part) >= 2 * BARS and place(part) is not None:
             yield part
@@ -105,8 +107,8 @@ def place(score: Score) -> Region | None:
 
 def measured(model: Model | None, scores: Sequence[Score]) -> dict[str, Any]:
     """Return the numbers of one model on the excerpts of a set."""
-    bits, blank, past, f1 = [], [], [], []
-    count, inside = 0, 0
+    found: dict[str, list[tuple[float, int]]] = {"bits": [], "blank": [], "past only": []}     # and of how many notes
+    f1 = []
     for score in scores:
         region = place(score)
         assert region is not None
@@ -116,11 +118,10 @@ def measured(model: Model | None, scores: Sequence[Score]) -> dict[str, Any]:
             f1.append(agreement(copied(score, region), score.select(own)))
             continue
         if model.has_likelihood:
-            bits.append(-model.log_prob(score).nats / np.log(2))
-            blank.append(-model.log_prob(score, blanks).nats / np.log(2))
             told = model.information(score)
-            past.append(float(np.nansum(told.total[0][own])))
-            count, inside = count + len(score), inside + int(own.sum())
+            found["bits"].append((-model.log_prob(score).nats / np.log(2), len(score)))
+            found["blank"].append((-model.log_prob(score, blanks).nats / np.log(2), int(own.sum())))
+            found["past only"].append((float(np.nansum(told.total[0][own])), int(own.sum())))
         try:
             wish = Request(verb="infill", place=f"{BARS // 2}-{BARS // 2 + BLANK - 1}",
                            tracks=(score.tracks[region.track].name,), seed=1)
@@ -128,10 +129,15 @@ def measured(model: Model | None, scores: Sequence[Score]) -> dict[str, Any]:
             f1.append(agreement(made.score.select(Blanks((region,)).inside(made.score)), score.select(own)))
         except PartimentoError:
             f1.append(0.0)
-    return {"bits": round(sum(bits) / count, 3) if count else None,
-            "blank": round(sum(blank) / inside, 3) if inside else None,
-            "past only": round(sum(past) / inside, 3) if inside else None,
+    impossible = sum(not np.isfinite(nats) for nats, _ in found["blank"])
+    return {**{name: mean(pairs) for name, pairs in found.items()}, "impossible": impossible if found["blank"] else None,
             "F1": round(float(np.mean(f1)), 3), "n": len(scores)}
+
+
+def mean(pairs: Sequence[tuple[float, int]]) -> float | None:
+    """Return the bits a note, of the excerpts that are possible at all."""
+    good = [pair for pair in pairs if np.isfinite(pair[0])]
+    return round(sum(bits for bits, _ in good) / sum(count for _, count in good), 3) if good else None
 
 
 def agreement(made: Score, true: Score) -> float:
