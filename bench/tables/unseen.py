@@ -129,8 +129,8 @@ def measured(model: Model | None, scores: Sequence[Score]) -> dict[str, Any]:
             f1.append(agreement(made.score.select(Blanks((region,)).inside(made.score)), score.select(own)))
         except PartimentoError:
             f1.append(0.0)
-    impossible = sum(not np.isfinite(nats) for nats, _ in found["blank"])
-    return {**{name: mean(pairs) for name, pairs in found.items()}, "impossible": impossible if found["blank"] else None,
+    never = sum(not np.isfinite(nats) for nats, _ in found["blank"]) if found["blank"] else None
+    return {**{name: mean(pairs) for name, pairs in found.items()}, "impossible": never,
             "F1": round(float(np.mean(f1)), 3), "n": len(scores)}
 
 

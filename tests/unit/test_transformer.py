@@ -235,3 +235,25 @@ def test_a_track_after_the_other_tells_every_note() -> None:
     reason = model.explain(score, len(score) - 1)
     assert reason is not None
     assert 0 < reason.probability <= 1
+
+
+def test_one_track_is_written_at_a_time() -> None:
+    from partimento.events.library import Library
+
+    library = Library.of([piece._replace(score=with_drums(i)) for i, piece in enumerate(small_corpus())], 12)
+    library.by_track = True
+    scenes = set()
+    for step in range(8):
+        rows = library.rows(2, step, 8, 200, 1)
+        for row in rows:
+            stream, known, open_, _, _ = library.window(row, 0.0)
+            track = stream.index[:, 2]
+            there = stream.note >= 0
+            (written_,) = np.flatnonzero(open_).tolist()
+            assert not (known & (track == written_) & there).any()
+            assert known[there & (track != written_)].all()
+            scenes.add((written_, *sorted(set(track[known].tolist()))))
+        arrays, units = library.batch(rows, 0.0)
+        assert units == (arrays["duration"] >= 0).sum()
+    library.close()
+    assert scenes == {(0,), (1, 0), (2, 0, 1)}      # the melody, the chords under it, the drums to both
