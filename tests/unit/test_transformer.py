@@ -257,3 +257,35 @@ def test_one_track_is_written_at_a_time() -> None:
         assert units == (arrays["duration"] >= 0).sum()
     library.close()
     assert scenes == {(0,), (1, 0), (2, 0, 1)}      # the melody, the chords under it, the drums to both
+
+
+def test_what_training_charges_is_what_the_page_charges(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a track between two known ones, at the same steps: instead of its note the next known one might have come."""
+    torch = pytest.importorskip("torch")
+    from partimento.events import library as room
+    from partimento.events.passes import passes
+    from partimento.nets.attending import Attending
+
+    monkeypatch.setattr(room, "KEYLESS", 0.0)
+    monkeypatch.setattr(room, "ENDLESS", 0.0)
+    rows = [(tick, 480, pitch, 80, track) for tick in range(0, 7680, 480) for track, pitch in enumerate((72, 64, 48))]
+    score = Score.from_rows(rows, end=7680, ticks_per_quarter=480, tracks=tuple(Track(name) for name in "abc"))
+    model = untrained()
+    net = Attending(SHAPE, grid=12).eval()
+    net.load(model.played.arrays)
+    library = room.Library.of([small_corpus()[0]._replace(score=score)], 12)
+    library.by_track, library.wishes = True, ()
+    charged = {}
+    for seed in range(40):
+        row = library.all_rows(400, 1)[0]._replace(seed=seed << 20)
+        _, _, open_, _, _ = library.window(row, 0.0)
+        arrays, _ = library.batch([row], 0.0)
+        tensors = {name: torch.from_numpy(array) for name, array in arrays.items()} | {"wish": torch.full((1, 2), BINS)}
+        with torch.no_grad():
+            costs = net.losses(tensors)
+        charged[int(np.flatnonzero(open_)[0])] = float(costs["move"] + costs["track"])
+    library.close()
+    assert len(charged) == 3
+    for part in passes(score, Blanks.everything(score)):
+        rhythm = -model.log_prob(part.score, part.blanks).parts["rhythm"]
+        assert 0.4 * charged[part.blanks.tracks()[0]] < rhythm <= charged[part.blanks.tracks()[0]] + 1e-3

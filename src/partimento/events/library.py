@@ -28,7 +28,7 @@ from partimento.events.page import NO_KEY, NO_TIME, Band, Bars, Bools, GridNotes
 from partimento.events.passes import pass_order
 from partimento.events.relative import AHEAD_SEES
 from partimento.events.wishes import told
-from partimento.events.written import COLUMN, Stream, written
+from partimento.events.written import COLUMN, TRACK_COLUMN, Stream, written
 from partimento.models.base import Piece, Progress, Report
 from partimento.sampling import generator
 
@@ -299,12 +299,14 @@ def _one_track(bars: Bars, band: Band, notes: GridNotes, share: float, rng: np.r
 def _charged(stream: Stream, known: Bools, open_: Bools) -> tuple[Ints, Bools]:
     """The choices that are charged (−1: not), and bool[events, tracks] of what each might have chosen.
 
-    A known note is charged for what does not come before it; nothing else of it, and no pitch in a track that is kept.
+    What might have come instead of a new note is the next known one too, where it begins at the same step. A known note
+    is charged for what does not come before it; nothing else of it, and no pitch in a track that is kept.
     """
     choice = stream.choice.copy()
-    ok = np.arange(len(open_)) <= stream.limit[:, 1, None]
-    there = np.arange(len(open_)) == choice[:, 1, None]
-    ok &= open_ | (there & known[:, None])
+    reached = stream.limit[:, 1, None]
+    comes = stream.tracks[:, :, TRACK_COLUMN["t_known"]] > 0        # among them the next known note, where it is here
+    ok = np.arange(len(open_)) <= reached
+    ok &= open_ | (comes & (np.arange(len(open_)) == reached))
     choice[known, 3:] = -1
     closed = known & ~open_[np.maximum(choice[:, 1], 0)]
     choice[closed, 2] = -1
