@@ -85,7 +85,7 @@ def weight_sizes(shape: AttentionShape) -> dict[str, tuple[int, ...]]:
     out |= {"known.norm": (d,), "ask.table": (rows_in("ask"), d), "ask.bias": (d,), "ask.hidden": (d, d),
             "asked.norm": (d,)}
     if shape.wishes:
-        out["wish.table"] = (len(shape.wishes) * (BINS + 1), d)
+        out["wish.table"] = (len(shape.wishes) * BINS, d)
     for stage in ("move", "track", "duration", "loudness"):
         units = shape.track if stage == "track" else shape.head
         out |= {f"{stage}.table": (rows_in(stage), units), f"{stage}.bias": (units,), f"{stage}.hidden": (d, units)}
@@ -118,13 +118,13 @@ def first_weights(shape: AttentionShape, seed: int) -> Arrays:
     arrays: Arrays = {}
     for name, size in weight_sizes(shape).items():
         room, _, part = name.partition(".")
-        if "bias" in part or part in ("o", "down"):
+        if "bias" in part or part in ("o", "down") or room == "wish":
             arrays[name] = np.zeros(size, np.float32)
         elif part in ("norm", "mid", "heard"):
             arrays[name] = np.ones(size, np.float32)
         elif part == "table" or name == "track.keys":
             sight = SIGHTS.get(room)
-            summed = len(shape.wishes if room == "wish" else TRACK_INDEX)
+            summed = len(TRACK_INDEX)
             if sight is not None:
                 summed = len(sight.sizes) + _USUAL * bool(sight.members)
             arrays[name] = (rng.standard_normal(size) * summed ** -0.5).astype(np.float32)
@@ -260,9 +260,13 @@ class AttentionPlayer:
         self._asks = [name for name in blocks_of(shape) if name.startswith("ask")]
 
     def wished(self, classes: Sequence[int]) -> Floats:
-        """What wishes add to every event: `classes` 0..BINS, one a control; float32[width]."""
-        rows = np.arange(len(self.shape.wishes)) * (BINS + 1) + np.array(classes)
-        return np.asarray(self.arrays["wish.table"][rows].sum(0), np.float32)
+        """What wishes add to every event: `classes` 0..BINS, one a control; float32[width].
+
+        A class adds its own row and all below it, so that neighbours are alike; BINS, nothing wished, adds none.
+        """
+        told = np.array(classes)[:, None]
+        rows = (np.arange(BINS) <= told) & (told < BINS)
+        return np.asarray(self.arrays["wish.table"][rows.ravel()].sum(0), np.float32)
 
     def know(self, memory: HeardSoFar, ahead: Events, wish: Floats | None = None) -> None:
         """Hear the known notes that lie ahead, the last first."""

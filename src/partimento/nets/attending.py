@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -67,6 +67,29 @@ def _turned(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     a, b = x.chunk(2, -1)
     cos, sin = cos.to(x.dtype), sin.to(x.dtype)
     return torch.cat([a * cos - b * sin, a * sin + b * cos], -1)
+
+
+class _Normed(torch.autograd.Function):
+    """float[…, n] over the root of its mean square, in the type of autocast: half the passes of `F.rms_norm`."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        scale = (torch.linalg.vector_norm(x, dim=-1, keepdim=True).square() / x.shape[-1] + EPSILON).rsqrt()
+        ctx.save_for_backward(x, scale)
+        return (x * scale).to(_kind_of(x))
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        x, scale = ctx.saved_tensors
+        told = gradients[0].to(x.dtype)
+        along = torch.linalg.vecdot(told, x)[..., None] * scale.pow(3) / -x.shape[-1]
+        return torch.addcmul(told * scale, x, along)
+
+
+def _kind_of(x: Tensor) -> torch.dtype:
+    """The type in which autocast multiplies, or that of x."""
+    kind = x.device.type
+    return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else x.dtype
 
 
 class _Seen(NamedTuple):
@@ -206,11 +229,13 @@ class Attending(nn.Module):
             logits = logits + weighed[:, number].gather(1, _interval(every, seen.column(name)[:, None]))
         kernels = (units @ self._at("pitch", "sets") + self._at("pitch", "sets_bias")).float()
         kernels = kernels.reshape(-1, len(SETS), SPREAD)
-        for number, name in enumerate(SETS):
-            there = seen.bit(name) if name == "echo" else seen.bit(name) & ~drums
-            if bool(there.any()):
-                around = F.pad(there.float(), (REACH, REACH)).unfold(1, SPREAD, 1)
-                logits = logits + torch.einsum("npk,nk->np", around, kernels[:, number].flip(-1))
+        there = torch.stack([seen.bit(name) if name == "echo" else seen.bit(name) & ~drums for name in SETS], 1)
+        row, which, member = torch.nonzero(there).unbind(1)
+        wide = PITCHES + 2 * REACH                  # each member of a set weighs the pitches around it
+        at = (row * wide + member)[:, None] + torch.arange(SPREAD, device=g.device)
+        weights = torch.zeros(len(g) * wide, device=g.device)
+        weights = weights.index_add(0, at.flatten(), kernels[row, which].flatten())
+        logits = logits + weights.view(len(g), wide)[:, REACH:-REACH]
         plain = (units @ self._at("pitch", "plain") + self._at("pitch", "plain_bias")).float()
         return logits + plain * (drums | (seen.column("last") >= NO_PITCH)[:, None])
 
@@ -229,7 +254,8 @@ class Attending(nn.Module):
         return x + self._drop((F.silu(gate) * rest) @ self._at(name, "down"))
 
     def _norm(self, x: Tensor, gain: str) -> Tensor:
-        return F.rms_norm(x, (x.shape[-1],), self.get_parameter(gain), EPSILON)
+        normed: Tensor = _Normed.apply(x)  # type: ignore[no-untyped-call]
+        return normed * self.get_parameter(gain).to(normed.dtype)
 
     def _turns(self, pitch: Tensor, time: Tensor, count: Tensor) -> _Turns:
         turned = torch.cat([pitch[..., None] * self._turns_of("turns"), time[..., None] * self._turns_of("waves"),
@@ -263,8 +289,9 @@ class Attending(nn.Module):
         """float[B, 1, width]: what wishes add to every event."""
         if not self.shape.wishes:
             return None
-        rows = batch["wish"] + (BINS + 1) * torch.arange(len(self.shape.wishes), device=batch["wish"].device)
-        return F.embedding_bag(rows, self._at("wish", "table"), mode="sum")[:, None]
+        told, table = batch["wish"][..., None], self._at("wish", "table")
+        rows = (torch.arange(BINS, device=told.device) <= told) & (told < BINS)
+        return (rows.flatten(1).to(table.dtype) @ table)[:, None]
 
     def _picked(self, name: str, seen: _Seen, wish: Tensor | None = None) -> Tensor:
         """The sums of the rows that each event picks of a sight's table, and its bias."""
