@@ -76,7 +76,7 @@ def playing(size: str, how: Any, pieces: list[Piece]) -> Row:
     events = notes + sum(score.n_bars + 1 for score in scores)
     remi = Remi()
     tokens = sum(len(remi.encode(score)) for score in scores)
-    weights = sum(array.size for array in model.played.arrays.values())
+    weights = sum(array.size for array in model.player.arrays.values())
     run, parameters = gpt(weights, tokens // SONGS)
     ours, theirs = side_by_side(lambda: [model.log_prob(score) for score in scores], run, ROUNDS)
     theirs *= SONGS
@@ -112,7 +112,7 @@ def limit(size: str, pieces: list[Piece]) -> Row:
     events = len(score) + score.n_bars + 1
     ours = median_seconds(lambda: model.log_prob(score), ROUNDS)
     tables = {"input.table", "ask.table"}
-    read = 4 * sum(array.size for name, array in model.played.arrays.items() if name not in tables)
+    read = 4 * sum(array.size for name, array in model.player.arrays.items() if name not in tables)
     block = np.ones(64 << 20, np.float32)
     speed = block.nbytes / median_seconds(lambda: float(block.sum()), ROUNDS)
     return {"name": f"{size}: share of the limit", "ours": 100 * events / ours * read / speed, "peer": None,

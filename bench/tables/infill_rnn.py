@@ -18,9 +18,8 @@ sys.path.append(str(Path(__file__).resolve().parents[1]))
 from peers import music, peer, rows_by_hand
 
 from partimento.data import load
-from partimento.events.fields import BITS, MAX_MOVE, NO_PITCH, NOTE
+from partimento.events.fields import BITS, MAX_MOVE, NONE, NOTE
 from partimento.events.library import Library, Window
-from partimento.events.page import NO_TIME
 from partimento.events.written import COLUMN, OFFSET, TRACK_COLUMN
 from partimento.network import Shape, init
 
@@ -124,8 +123,8 @@ def task_of(shape: Shape, train: Library, valid: Library, page: bool, right: boo
 
 def unsaid(arrays: dict[str, Any]) -> None:
     """Leave off the page what is kept ahead."""
-    for field, none in (("next", NO_PITCH), ("wait", NO_TIME), ("from_wait", MAX_MOVE + 1)):
-        arrays["index"][..., COLUMN[field]] = none
+    for field in ("next", "wait", "from_wait"):
+        arrays["index"][..., COLUMN[field]] = NONE[field]
     sizes = {field.name: field.size for field in BITS}
     for field in ("from_known", "known", "soon", "onsets"):
         arrays["bits"][..., OFFSET[field]:OFFSET[field] + sizes[field]] = False

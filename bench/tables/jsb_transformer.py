@@ -45,7 +45,7 @@ def row(name: str, limit: int | None = None, **settings: Any) -> dict[str, Any]:
                                                         report=_show)
     fitted = time.perf_counter() - begin
     return {**weighed(model, parts, limit), "steps": model.record()["best step"],
-            "parameters": sum(array.size for array in model.played.arrays.values()), "fit, s": round(fitted, 1),
+            "parameters": sum(array.size for array in model.player.arrays.values()), "fit, s": round(fitted, 1),
             "all, s": round(time.perf_counter() - begin, 1)}
 
 

@@ -21,11 +21,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from partimento.errors import CheckpointError, ModelError
+from partimento.errors import ModelError
 from partimento.events.fields import NO_PITCH, PITCHES, STAGES, TRACK_INDEX
 from partimento.events.relative import INTERVALS, REACH, REFERENCES, SETS, SIGHTS, SPREAD
 from partimento.events.wishes import BINS
-from partimento.network import Arrays, Floats, Ints
+from partimento.network import Arrays, Floats, Ints, check_arrays
 from partimento.sampling import generator
 
 TURNS = np.array([*(2 * np.pi * k / 12 for k in range(1, 7)), 2 * np.pi * 0.9 / 24, 2 * np.pi / 90])
@@ -36,6 +36,7 @@ SMALLEST = 2 * (len(TURNS) + len(WAVES) + len(COUNTS))  # units of a head that a
 EPSILON = 1e-6
 Numbers = npt.NDArray[np.float64]
 _TRACK_ROWS = sum(field.size for field in TRACK_INDEX)
+_EVERY = np.arange(PITCHES)
 _USUAL = 4                                              # rows of sets that are usually picked, for the first scale
 
 
@@ -100,16 +101,6 @@ def weight_sizes(shape: AttentionShape) -> dict[str, tuple[int, ...]]:
 def blocks_of(shape: AttentionShape) -> list[str]:
     """The names of the blocks, in their order."""
     return [*(f"layer{i}" for i in range(shape.layers)), *(f"ask{i}" for i in range(shape.ask))]
-
-
-def check_weights(shape: AttentionShape, arrays: Mapping[str, npt.NDArray[np.generic]]) -> None:
-    """Raise CheckpointError unless `arrays` are the weights of a network of this shape, by name and by shape."""
-    wanted = weight_sizes(shape)
-    for name in sorted(wanted.keys() | arrays.keys()):
-        got = arrays[name].shape if name in arrays else "absent"
-        if got != wanted.get(name, "absent"):
-            raise CheckpointError(f"weights {name!r} of this network must be {wanted.get(name, 'absent')} and are "
-                                  f"{got}; take the checkpoint whole, as it was written")
 
 
 def first_weights(shape: AttentionShape, seed: int) -> Arrays:
@@ -182,14 +173,6 @@ class _Line:
         self.values = {name: np.empty((heads, room, size), np.float32) for name in blocks}
         self.length = 0
 
-    def copy(self) -> _Line:
-        """One that goes on from here by itself."""
-        other = object.__new__(_Line)
-        other.keys = {name: array.copy() for name, array in self.keys.items()}
-        other.values = {name: array.copy() for name, array in self.values.items()}
-        other.length = self.length
-        return other
-
     def reserve(self, count: int) -> None:
         """Make room for so many more."""
         name = next(iter(self.keys))
@@ -221,12 +204,6 @@ class HeardSoFar:
         self.events = _Line(blocks, player.shape.heads, player.shape.size)
         self.ahead = _Line(blocks, player.shape.heads, player.shape.size, 16)
 
-    def copy(self) -> HeardSoFar:
-        """One that goes on from here by itself."""
-        other = object.__new__(HeardSoFar)
-        other.events, other.ahead = self.events.copy(), self.ahead.copy()
-        return other
-
 
 @dataclass(frozen=True)
 class Events:
@@ -253,7 +230,7 @@ class AttentionPlayer:
     """
 
     def __init__(self, shape: AttentionShape, arrays: Mapping[str, npt.NDArray[np.generic]], window: int) -> None:
-        check_weights(shape, arrays)
+        check_arrays(weight_sizes(shape), arrays)
         self.shape, self.window = shape, window
         self.arrays: Arrays = {name: np.ascontiguousarray(array, np.float32) for name, array in arrays.items()}
         self._layers = [name for name in blocks_of(shape) if name.startswith("layer")]
@@ -394,6 +371,3 @@ class AttentionPlayer:
         if plain:
             found += units @ arrays["pitch.plain"] + arrays["pitch.plain_bias"]
         return np.asarray(found, np.float32)
-
-
-_EVERY = np.arange(PITCHES)

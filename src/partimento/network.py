@@ -122,9 +122,8 @@ def sizes(shape: Shape) -> dict[str, tuple[int, ...]]:
     return out
 
 
-def check(shape: Shape, arrays: Mapping[str, npt.NDArray[np.generic]]) -> None:
-    """Raise CheckpointError unless `arrays` are the weights of a network of this shape, by name and by shape."""
-    wanted = sizes(shape)
+def check_arrays(wanted: Mapping[str, tuple[int, ...]], arrays: Mapping[str, npt.NDArray[np.generic]]) -> None:
+    """Raise CheckpointError unless `arrays` have the names and the shapes of `wanted`."""
     for name in sorted(wanted.keys() | arrays.keys()):
         got = arrays[name].shape if name in arrays else "absent"
         if got != wanted.get(name, "absent"):
@@ -267,7 +266,7 @@ class Player:
     """
 
     def __init__(self, shape: Shape, arrays: Mapping[str, npt.NDArray[np.generic]]) -> None:
-        check(shape, arrays)
+        check_arrays(sizes(shape), arrays)
         self.shape, self._cell = shape, _CELLS[shape.cell]
         self.arrays: Arrays = {name: np.ascontiguousarray(array, np.float32) for name, array in arrays.items()}
         self._layers = [_layer(shape, self.arrays, layer) for layer in range(shape.layers)]

@@ -15,7 +15,7 @@ from partimento.models.base import Arrays, Copying, Model, Piece, Report, need_t
 
 PRECISIONS = ("float32", "bfloat16")
 _RANGES: dict[str, tuple[float, float]] = {
-    "layers": (1, 24), "width": (4, 4096), "grid": (1, 24), "window": (8, 4096), "transpositions": (1, 12),
+    "layers": (1, 8), "width": (4, 4096), "grid": (1, 24), "window": (8, 4096), "transpositions": (1, 12),
     "kept": (0, 1), "steps": (1, 10_000_000), "batch": (1, 4096), "lr": (1e-6, 1), "dropout": (0, 0.9),
     "patience": (0, 1000)}
 
@@ -95,7 +95,7 @@ class NeuralFamily(EventFamily):
         return self._player is not None
 
     @property
-    def played(self) -> Any:
+    def player(self) -> Any:
         """The player of the network; ModelError before the fit."""
         self.need_fitted()
         return self._player
@@ -111,7 +111,7 @@ class NeuralFamily(EventFamily):
             raise ModelError(f"the {self.family} family goes on from a model of its own; got one of the "
                              f"{start.family} family")
         found = fitting.fit(self._kind(), self.config, pieces, valid, seed=seed, device=device, budget=budget,
-                            keep=keep, copying=copying, report=report, start=None if start is None else start.played,
+                            keep=keep, copying=copying, report=report, start=None if start is None else start.player,
                             snapshot=self._with)
         self._hold(found.shape, network.pack(found.weights, self.config.weights), found.tables, found.record)
         return self
@@ -132,7 +132,7 @@ class NeuralFamily(EventFamily):
 
     def state(self) -> tuple[dict[str, Any], Arrays]:
         """The weights as `config.weights` says, the shape of the network, and the tables of facts."""
-        return {"shape": dataclasses.asdict(self.played.shape), "tables": self._tables, "record": self._record}, \
+        return {"shape": dataclasses.asdict(self.player.shape), "tables": self._tables, "record": self._record}, \
             dict(self._packed)
 
     def restore(self, values: Mapping[str, Any], arrays: Arrays) -> Self:

@@ -10,7 +10,7 @@ import pytest
 from exactness import CASES, total_chance
 
 from partimento import generate
-from partimento.attention import AttentionShape, check_weights, first_weights, weight_sizes
+from partimento.attention import AttentionShape, first_weights, weight_sizes
 from partimento.errors import CheckpointError, ModelError
 from partimento.events.blank import BlankPage
 from partimento.events.fields import DRUMS, STAGES
@@ -21,6 +21,7 @@ from partimento.events.walk import Walk
 from partimento.events.wishes import BINS, wish_class, wished
 from partimento.events.written import written
 from partimento.models.transformer import Transformer
+from partimento.network import check_arrays
 from partimento.request import Blanks, Region, Request
 from partimento.score import Key, Score, Track
 from partimento.testing import small_corpus, song
@@ -53,7 +54,7 @@ def with_drums(seed: int, bars: int = 8) -> Score:
 class Raw(WeighingPen):
     """Weighs every stage of every event over all there is, as the network in torch does."""
 
-    def __init__(self, ear: Any, page: BlankPage, limits: dict[str, Any]) -> None:
+    def __init__(self, ear: Any, page: BlankPage) -> None:
         super().__init__(ear, page)
         self.costs = dict.fromkeys(STAGES, 0.0)
 
@@ -65,13 +66,13 @@ class Raw(WeighingPen):
         return chosen
 
 
-def in_torch(model: Transformer, score: Score, known: Any) -> dict[str, float]:
-    """What the same costs in torch, where all of it is weighed but what is known."""
+def in_torch(model: Transformer, score: Score, known: Any, wish: Any = (BINS, BINS)) -> dict[str, float]:
+    """What the same costs in torch, told a wish, where all of it is weighed but what is known."""
     torch = pytest.importorskip("torch")
     from partimento.nets.attending import Attending
 
-    net = Attending(model.played.shape, grid=12).eval()
-    net.load(model.played.arrays)
+    net = Attending(model.player.shape, grid=12).eval()
+    net.load(model.player.arrays)
     notes, _ = on_grid(score, 12)
     stream = written(bars_of(score, 12), band_of(score.tracks), notes, known(notes))
     count = len(stream.step)
@@ -80,7 +81,7 @@ def in_torch(model: Transformer, score: Score, known: Any) -> dict[str, float]:
     ahead, step, at = ahead_of(stream, flags)
     choice = np.where(flags[:, None], -1, stream.choice)
     batch = {"index": stream.index, "bits": stream.bits, "tracks": stream.tracks, "ahead": ahead, "ahead_step": step,
-             "ahead_at": at, "wish": np.full(2, BINS), "track_ok": np.ones((count, stream.tracks.shape[1]), bool),
+             "ahead_at": at, "wish": np.array(wish), "track_ok": np.ones((count, stream.tracks.shape[1]), bool),
              "move_limit": np.full(count, 96), "pitch_limit": np.full(count, 127),
              **{stage: choice[:, i] for i, stage in enumerate(STAGES)}}
     with torch.no_grad():
@@ -90,11 +91,13 @@ def in_torch(model: Transformer, score: Score, known: Any) -> dict[str, float]:
 
 def test_numpy_and_torch_agree_on_a_song_with_drums() -> None:
     model, score = untrained(), with_drums(3)
-    page = BlankPage(12, score, Blanks.everything(score), None, 256)
-    pen = Raw(model.ear(page), page, {})
+    page = BlankPage(12, score, Blanks.everything(score), Request(targets={"register": 60}), 256)
+    pen = Raw(model.ear(page), page)
     for _ in Walk(page, pen).run():
         pass
-    for stage, cost in in_torch(model, score, lambda notes: np.zeros(len(notes.step), bool)).items():
+    wish = wished(SHAPE.wishes, page.targets, score.tracks)
+    assert wish[0] == BINS > wish[1] > 0
+    for stage, cost in in_torch(model, score, lambda notes: np.zeros(len(notes.step), bool), wish).items():
         if stage in ("duration", "loudness"):           # always more than one to choose from
             assert pen.costs[stage] == pytest.approx(cost, rel=1e-4)
         elif stage == "pitch":                          # but for what is settled without a choice
@@ -106,7 +109,7 @@ def test_numpy_and_torch_agree_on_what_lies_ahead(kept: int) -> None:
     model, score = untrained(), with_drums(5)
     blanks = Blanks(tuple(Region(i, 0, score.end) for i in range(3) if i != kept))
     page = BlankPage(12, score, blanks, None, 256)
-    pen = Raw(model.ear(page), page, {})
+    pen = Raw(model.ear(page), page)
     for _ in Walk(page, pen).run():
         pass
     costs = in_torch(model, score, lambda notes: notes.track == kept)
@@ -180,7 +183,7 @@ def test_settings_and_weights_are_refused_in_a_sentence() -> None:
     arrays = rough()
     del arrays["layer0.q"]
     with pytest.raises(CheckpointError, match=r"layer0\.q"):
-        check_weights(SHAPE, arrays)
+        check_arrays(weight_sizes(SHAPE), arrays)
     assert weight_sizes(SHAPE).keys() == rough().keys()
 
 
@@ -272,7 +275,7 @@ def test_what_training_charges_is_what_the_page_charges(monkeypatch: pytest.Monk
     score = Score.from_rows(rows, end=7680, ticks_per_quarter=480, tracks=tuple(Track(name) for name in "abc"))
     model = untrained()
     net = Attending(SHAPE, grid=12).eval()
-    net.load(model.played.arrays)
+    net.load(model.player.arrays)
     library = room.Library.of([small_corpus()[0]._replace(score=score)], 12)
     library.by_track, library.wishes = True, ()
     charged = {}

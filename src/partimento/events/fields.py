@@ -62,6 +62,10 @@ INDEX = (
     Field("next", SOUNDS),                  # the next known pitch of this track
     Field("wait", TIMES),                   # how long until it begins
 )
+NONE = {                                    # what stands for none, in the fields where there may be none
+    "track": MAX_TRACKS, "program": NO_PROGRAM, "pitch": NO_PITCH, "duration": DURATIONS, "loudness": LOUDNESSES,
+    "last": NO_PITCH, "before": NO_PITCH, "below": NO_PITCH, "lasted": DURATIONS, "louder": LOUDNESSES,
+    "around": LOUDNESSES, "next": NO_PITCH, "wait": TIMES - 1, "from_wait": MAX_MOVE + 1}
 BITS = (
     Field("from_ends", MAX_MOVE + 1),       # in how many steps what sounds ends, seen from the event before
     Field("from_known", MAX_MOVE + 1),      # in how many steps known notes begin, seen from there

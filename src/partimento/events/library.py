@@ -15,16 +15,13 @@ from partimento import habits
 from partimento.errors import ModelError
 from partimento.events.fields import (
     AHEAD,
-    DURATIONS,
     INDEX,
     LEFT,
-    LOUDNESSES,
-    MAX_MOVE,
-    NO_PITCH,
+    NONE,
     STAGES,
     TRACK_INDEX,
 )
-from partimento.events.page import NO_KEY, NO_TIME, Band, Bars, Bools, GridNotes, Ints, band_of, bars_of, on_grid
+from partimento.events.page import NO_KEY, Band, Bars, Bools, GridNotes, Ints, band_of, bars_of, on_grid
 from partimento.events.passes import pass_order
 from partimento.events.relative import AHEAD_SEES
 from partimento.events.wishes import told
@@ -227,17 +224,12 @@ def ahead_of(stream: Stream, known: Bools) -> tuple[Ints, Ints, Ints]:
     from the first event, and the number of its event.
     """
     at = np.flatnonzero(known)[::-1].copy()
-    index = np.tile(_UNSAID, (len(at), 1))
+    index = np.zeros((len(at), len(INDEX)), np.int64)
+    for name, none in {**NONE, "kind": AHEAD}.items():
+        index[:, COLUMN[name]] = none
     for name in AHEAD_SEES:
         index[:, COLUMN[name]] = stream.index[at, COLUMN[name]]
     return index, stream.step[at] - stream.step[0], at
-
-
-_UNSAID = np.zeros(len(INDEX), np.int64)
-for _name, _none in (("kind", AHEAD), ("last", NO_PITCH), ("before", NO_PITCH), ("below", NO_PITCH),
-                     ("next", NO_PITCH), ("lasted", DURATIONS), ("louder", LOUDNESSES), ("around", LOUDNESSES),
-                     ("wait", NO_TIME), ("from_wait", MAX_MOVE + 1)):
-    _UNSAID[COLUMN[_name]] = _none
 
 
 def _transposed(notes: GridNotes, band: Band, shift: int) -> tuple[GridNotes, int]:

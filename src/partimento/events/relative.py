@@ -46,6 +46,12 @@ class Sight(NamedTuple):
         """How many rows the sets have, after those."""
         return sum(_SIZE[name] for name in self.bits) + SPREAD * len(self.sets)
 
+    @property
+    def starts(self) -> list[int]:
+        """The first row of every column, then of every field of bits and every set."""
+        sizes = [*self.sizes, *(_SIZE[name] for name in self.bits), *(SPREAD for _ in self.sets)]
+        return [sum(sizes[:i]) for i in range(len(sizes))]
+
 
 SIGHTS = {
     "input": Sight(("kind", "move", "track", "program", "duration", "loudness", "place", "bar", "pulse", "left",

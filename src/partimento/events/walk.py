@@ -21,10 +21,9 @@ from partimento.events.fields import (
     INDEX,
     LOUDNESSES,
     MAX_MOVE,
-    MAX_TRACKS,
     MIDDLE,
     NO_PITCH,
-    NO_PROGRAM,
+    NONE,
     NOTE,
     PITCHES,
     PLACES,
@@ -363,10 +362,7 @@ class Walk:
 
     def _clear(self) -> None:
         now = self.now
-        now["track"], now["program"], now["pitch"] = MAX_TRACKS, NO_PROGRAM, NO_PITCH
-        now["duration"], now["loudness"] = DURATIONS, LOUDNESSES
-        now["last"] = now["before"] = now["below"] = now["next"] = NO_PITCH
-        now["lasted"], now["louder"], now["around"], now["wait"] = DURATIONS, LOUDNESSES, LOUDNESSES, NO_TIME
+        now.update(NONE)
         now["from_place"], now["from_bar"] = now.get("place", 0), now.get("bar", 0)
         coming = self._coming()
         wait = coming.step - self.step if coming is not None else NO_TIME * 1000

@@ -14,14 +14,11 @@ from partimento.events.fields import (
     BAR,
     BEGIN,
     BITS,
-    DURATIONS,
     INDEX,
-    LOUDNESSES,
     MAX_MOVE,
-    MAX_TRACKS,
     MIDDLE,
     NO_PITCH,
-    NO_PROGRAM,
+    NONE,
     NOTE,
     PITCHES,
     SKIP,
@@ -147,10 +144,7 @@ class _Writing:
         self.put("from_bar", bars.whole[self.from_bar[1:]], slice(1, None))
 
     def _note_itself(self) -> None:
-        for name, none in (("track", MAX_TRACKS), ("program", NO_PROGRAM), ("pitch", NO_PITCH),
-                           ("duration", DURATIONS), ("loudness", LOUDNESSES), ("last", NO_PITCH), ("before", NO_PITCH),
-                           ("below", NO_PITCH), ("lasted", DURATIONS), ("louder", LOUDNESSES), ("around", LOUDNESSES),
-                           ("next", NO_PITCH), ("wait", NO_TIME), ("from_wait", MAX_MOVE + 1)):
+        for name, none in NONE.items():
             self.put(name, none)
         notes, at = self.notes, self.event
         self.put("track", self.band.number[notes.track], at)

@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from partimento.attention import (
@@ -18,7 +17,6 @@ from partimento.attention import (
     WAVES,
     AttentionShape,
     blocks_of,
-    check_weights,
     first_weights,
     weight_sizes,
 )
@@ -36,14 +34,12 @@ from partimento.events.relative import (
     SPREAD,
 )
 from partimento.events.wishes import BINS
-from partimento.network import KEY_STARTS
+from partimento.nets.stages import StageNetwork, multiplied_in
 
 _COLUMN = {field.name: i for i, field in enumerate(INDEX)}
 _OFFSET = dict(zip((field.name for field in BITS), np.cumsum([0, *(field.size for field in BITS)]).tolist(),
                    strict=False))
 _SIZE = {field.name: field.size for field in BITS}
-_NEVER = -1e9           # the logit of what is not legal
-_NONE = -1              # the choice of an event that is charged none
 
 
 class _Turns(NamedTuple):
@@ -76,7 +72,7 @@ class _Normed(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor) -> Tensor:
         scale = (torch.linalg.vector_norm(x, dim=-1, keepdim=True).square() / x.shape[-1] + EPSILON).rsqrt()
         ctx.save_for_backward(x, scale)
-        return (x * scale).to(_kind_of(x))
+        return (x * scale).to(multiplied_in(x))
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
@@ -84,12 +80,6 @@ class _Normed(torch.autograd.Function):
         told = gradients[0].to(x.dtype)
         along = torch.linalg.vecdot(told, x)[..., None] * scale.pow(3) / -x.shape[-1]
         return torch.addcmul(told * scale, x, along)
-
-
-def _kind_of(x: Tensor) -> torch.dtype:
-    """The type in which autocast multiplies, or that of x."""
-    kind = x.device.type
-    return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else x.dtype
 
 
 class _Seen(NamedTuple):
@@ -112,7 +102,7 @@ class _Seen(NamedTuple):
         return _Seen(*(None if part is None else part.flatten(0, 1)[where] for part in self))  # type: ignore[arg-type]
 
 
-class Attending(nn.Module):
+class Attending(StageNetwork):
     """A network of a shape that learns; its parameters have the names of `partimento.attention.weight_sizes`.
 
     `dropout` (0 to 1) is the share of units left out of inputs, of what blocks add and of what the stages get;
@@ -122,28 +112,12 @@ class Attending(nn.Module):
 
     def __init__(self, shape: AttentionShape, *, grid: int, dropout: float = 0.0, deafness: float = 0.0,
                  blindness: float = 0.0, seed: int = 0) -> None:
-        super().__init__()
+        super().__init__(weight_sizes(shape))
         self.shape, self.grid = shape, grid
         self.dropout, self.deafness, self.blindness = dropout, deafness, blindness
-        for name, size in weight_sizes(shape).items():
-            room, _, part = name.partition(".")
-            if room not in self._modules:
-                self.add_module(room, nn.Module())
-            self.get_submodule(room).register_parameter(part, nn.Parameter(torch.empty(size)))
         for name, angle in (("turns", TURNS), ("waves", WAVES), ("counts", COUNTS)):
             self.register_buffer(f"angle_{name}", torch.from_numpy(angle).float(), persistent=False)
         self.load(first_weights(shape, seed))
-
-    def load(self, arrays: Mapping[str, npt.NDArray[np.float32]]) -> None:
-        """Take these weights; CheckpointError where they are not those of this shape."""
-        check_weights(self.shape, arrays)
-        with torch.no_grad():
-            for name, parameter in self.named_parameters():
-                parameter.copy_(torch.from_numpy(np.array(arrays[name], np.float32)))
-
-    def weights(self) -> dict[str, npt.NDArray[np.float32]]:
-        """Copies of the weights, float32 by name, as the player takes them."""
-        return {name: parameter.detach().float().cpu().numpy().copy() for name, parameter in self.named_parameters()}
 
     def losses(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """What each stage's choices cost in nats, summed over the batch: a scalar a stage, differentiable.
@@ -190,32 +164,19 @@ class Attending(nn.Module):
             target = batch[stage].flatten()
             at = torch.nonzero(target >= 0).squeeze(1)
             here, target = seen.at(at), target[at]
-            legal: Tensor | None = None
-            if stage == "track":
-                logits = self._scores(here, h[at], batch["tracks"].flatten(0, 1)[at])
-                legal = batch["track_ok"].flatten(0, 1)[at]
+            if stage == "pitch":
+                logits = self._pitches(here, g[at])
             else:
-                if stage == "pitch":
-                    logits = self._pitches(here, g[at])
+                if stage == "duration":
+                    here = here._replace(frame=here.column("pitch"))
+                units = self._picked(stage, here)
+                units = units + (h if stage in ("move", "track") else g)[at] @ self._at(stage, "hidden")
+                if stage == "track":
+                    logits = self.track_scores(units, batch["tracks"].flatten(0, 1)[at])
                 else:
-                    if stage == "duration":
-                        here = here._replace(frame=here.column("pitch"))
-                    units = self._picked(stage, here) + (h if stage == "move" else g)[at] @ self._at(stage, "hidden")
                     logits = F.relu(units) @ self._at(stage, "out") + self._at(stage, "out_bias")
-                if (limit := batch.get(f"{stage}_limit")) is not None:
-                    legal = torch.arange(logits.shape[1], device=logits.device) <= limit.flatten()[at, None]
-            logits = logits.float()
-            if legal is not None:
-                logits = logits.masked_fill(~legal, _NEVER)
-            costs[stage] = F.cross_entropy(logits, target, reduction="sum")
+            costs[stage] = self.cost(batch, stage, logits, at, target)
         return costs
-
-    def _scores(self, seen: _Seen, h: Tensor, tracks: Tensor) -> Tensor:
-        """How well each track fits, before any mask: float[events, K]."""
-        query = self._picked("track", seen) + h @ self._at("track", "hidden")
-        rows = tracks + torch.from_numpy(KEY_STARTS).to(tracks.device)
-        keys = F.embedding_bag(rows.flatten(0, 1), self._at("track", "keys"), mode="sum")
-        return F.relu(keys.reshape(*tracks.shape[:2], self.shape.track) + query[:, None]) @ self._at("track", "out")
 
     def _pitches(self, seen: _Seen, g: Tensor) -> Tensor:
         """The logits of pitches, float32[events, 128]."""
@@ -300,8 +261,7 @@ class Attending(nn.Module):
         columns += [_interval(seen.column(field), seen.frame) for field in sight.references]
         if sight.frame:
             columns += [_degree(seen.column("key"), seen.frame), _register(seen.frame)]
-        starts = torch.tensor(np.cumsum([0, *sight.sizes[:-1]]), device=table.device)
-        rows = torch.stack(columns, -1) + starts
+        rows = torch.stack(columns, -1) + torch.tensor(sight.starts[:len(columns)], device=table.device)
         numbers = sum(sight.sizes)
         is_blind = sight.frame and self.training and self.blindness > 0
         told = self._told(rows).to(table.dtype).flatten(0, -2) if is_blind else None
@@ -310,9 +270,7 @@ class Attending(nn.Module):
         if sight.members and seen.bits is not None:
             fields = [*(seen.bit(field) for field in sight.bits), *_around(seen, sight.sets)]
             on = torch.cat([field & self._told(field[..., :1]) for field in fields] if is_blind else fields, -1)
-            kind = on.device.type
-            dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else table.dtype
-            out = out + on.to(dtype) @ table[numbers:]
+            out = out + on.to(multiplied_in(table)) @ table[numbers:]
         return out if wish is None else out + wish
 
     def _told(self, like: Tensor) -> Tensor:

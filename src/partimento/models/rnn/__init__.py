@@ -75,12 +75,6 @@ class Rnn(NeuralFamily):
     def _play(self, shape: Shape, arrays: Arrays) -> Player:
         return Player(shape, arrays)
 
-    @property
-    def player(self) -> Player:
-        """The network; ModelError before the fit."""
-        found: Player = self.played
-        return found
-
     def ear(self, page: BlankPage) -> RnnEar:
         """An ear that hears with the network."""
         return RnnEar(self.player)

@@ -35,8 +35,8 @@ class TransformerConfig(NeuralConfig):
     blindness: float = 0.3
     wishes: bool = True
 
-    ranges: ClassVar[Mapping[str, tuple[float, float]]] = {**NeuralConfig.ranges, "deafness": (0, 1),
-                                                           "blindness": (0, 0.9)}
+    ranges: ClassVar[Mapping[str, tuple[float, float]]] = {
+        **NeuralConfig.ranges, "layers": (1, 24), "deafness": (0, 1), "blindness": (0, 0.9)}
 
 
 class Transformer(NeuralFamily):
@@ -63,7 +63,7 @@ class Transformer(NeuralFamily):
 
     def ear(self, page: BlankPage) -> AttentionEar:
         """An ear that hears with the network."""
-        player: AttentionPlayer = self.played
+        player: AttentionPlayer = self.player
         names = player.shape.wishes
         wish = player.wished(wished(names, page.targets, page.around.tracks)) if names else None
         return AttentionEar(player, page, wish)

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from partimento.attention import AttentionPlayer, Events, HeardSoFar
 from partimento.events.blank import BlankPage
-from partimento.events.fields import AHEAD, BITS, DRUMS, INDEX, LOUDNESSES, NO_PITCH, PITCHES
+from partimento.events.fields import AHEAD, DRUMS, LOUDNESSES, NO_PITCH, NONE, PITCHES
 from partimento.events.page import Ints, duration_class
 from partimento.events.relative import (
     DRUM_FRAME,
@@ -16,8 +16,6 @@ from partimento.events.relative import (
     REFERENCES,
     SETS,
     SIGHTS,
-    SPREAD,
-    Sight,
     around,
     degree,
     frame_of_ask,
@@ -28,16 +26,7 @@ from partimento.events.relative import (
 from partimento.events.walk import Walk
 from partimento.network import Floats
 
-_SIZE = {field.name: field.size for field in (*INDEX, *BITS)}
-
-
-def _starts(sight: Sight) -> list[int]:
-    """The first row of every column, then of every field of bits and every set."""
-    sizes = [*sight.sizes, *(_SIZE[name] for name in sight.bits), *(SPREAD for _ in sight.sets)]
-    return [0, *np.cumsum(sizes[:-1]).tolist()]
-
-
-_STARTS = {name: _starts(sight) for name, sight in SIGHTS.items()}
+_STARTS = {name: sight.starts for name, sight in SIGHTS.items()}
 
 
 class AttentionEar:
@@ -158,16 +147,13 @@ def _ahead_rows(page: BlankPage, step: int, track: int, pitch: int, length: int,
     bars = page.bars
     bar = int(bars.of(step))
     place: npt.NDArray[np.int64] = bars.places(np.array([step]), np.array([bar]))
-    said = {"kind": AHEAD, "track": int(page.band.number[track]), "program": int(page.band.program[track]),
+    said = {**NONE, "kind": AHEAD, "track": int(page.band.number[track]), "program": int(page.band.program[track]),
             "duration": int(duration_class(max(length, 1))), "loudness": min(velocity // 4, LOUDNESSES - 1),
             "place": int(place[0]), "bar": int(bars.whole[bar]), "pulse": int(bars.pulse[bar]),
             "left": int(bars.left[bar]), "hyper": int(bars.number[bar]), "tempo": int(bars.tempo[bar])}
     sight, starts = SIGHTS["input"], _STARTS["input"]
-    columns = [said.get(name, _UNSAID.get(name, 0)) for name in sight.plain]
+    columns = [said.get(name, 0) for name in sight.plain]
     columns += [interval(pitch, frame) if name == "pitch" else before if name == "prev" else NO_INTERVAL
                 for name in sight.references]
     columns += [degree(int(bars.key[bar]), frame), register(frame)]
     return [start + value for start, value in zip(starts, columns, strict=False)]
-
-
-_UNSAID = {"lasted": _SIZE["lasted"] - 1, "louder": LOUDNESSES, "around": LOUDNESSES, "wait": _SIZE["wait"] - 1}
