@@ -21,6 +21,8 @@ from typing import Any
 sys.path.append(str(Path(__file__).resolve().parent.parent / "tests"))
 import music_sets
 
+from partimento.models.base import Progress
+
 Row = dict[str, Any]
 
 
@@ -102,6 +104,13 @@ def remembered(what: str, make: Callable[[], Any], *code: Path | ModuleType) -> 
         beside.write_text(json.dumps(make()), encoding="utf-8")
         beside.replace(kept)
     return json.loads(kept.read_text(encoding="utf-8"))
+
+
+def show_training(progress: Progress) -> bool:
+    """Print how a training goes on, and let it go on."""
+    if progress.stage == "training" and progress.done % 50 == 0:
+        print(progress.done, progress.total, dict(progress.measures), file=sys.stderr, flush=True)
+    return True
 
 
 def rows_by_hand(about: str | None, rows: Sequence[str], row: Callable[..., Row], between: str = ",",

@@ -121,7 +121,7 @@ def limit(size: str, pieces: list[Piece]) -> Row:
 
 
 def first_note(model: Transformer) -> Row:
-    """Return the row of the time to the first new note, going on from a page that fills the window, and from none."""
+    """Return the row of the time to the first new note, going on from a page that fills the window."""
     def once(request: Request, around: Score, blanks: Blanks) -> float:
         begin = time.perf_counter()
         page = BlankPage(model.config.grid, around, blanks, request, model.config.window)
@@ -159,7 +159,7 @@ def training() -> Row:
     library = Library.of(songs(40), 12)
     net = Attending(shape, grid=12, dropout=0.1)
     ours = Learner(net, torch.device("cpu"), (0.9, 0.99), 0.1)
-    plain = _Gpt(shape, window)
+    plain = _plain_gpt(shape, window)
     theirs = Learner(plain, torch.device("cpu"), (0.9, 0.99), 0.1)
     counted = [0, 0]
 
@@ -193,7 +193,7 @@ def training() -> Row:
                     f"{per_event:.1f} tokens; step for step {events / tokens:.2f}x"}
 
 
-def _Gpt(shape: AttentionShape, window: int) -> Any:
+def _plain_gpt(shape: AttentionShape, window: int) -> Any:
     """Return a GPT of the same shape over 512 tokens."""
     torch = peer("torch")
     nn, functional = torch.nn, torch.nn.functional

@@ -16,9 +16,9 @@ import numpy as np
 
 sys.path += [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[1])]
 from frames_rnn import FILES, VALID, Frames, read
-from peers import rows_by_hand
+from peers import rows_by_hand, show_training
 
-from partimento.models.base import Piece, Progress
+from partimento.models.base import Piece
 from partimento.models.transformer import Transformer
 from partimento.score import Score, Track
 
@@ -61,7 +61,7 @@ def row(name: str, limit: int | None = None, **settings: Any) -> dict[str, Any]:
     scores = {part: [to_score(frames) for frames in sequences[:limit]] for part, sequences in parts.items()}
     pieces = {part: [Piece(score, str(i)) for i, score in enumerate(found)] for part, found in scores.items()}
     model = Transformer(**{**SETTINGS, **ROWS[name], **settings}).fit(pieces["train"], valid=pieces[VALID],
-                                                                      report=_show)
+                                                                      report=show_training)
     fitted = time.perf_counter() - begin
     return {**{part: mean(model, scores[part]) for part in (VALID, TEST)}, "steps": model.record()["best step"],
             "parameters": sum(array.size for array in model.player.arrays.values()), "fit, s": round(fitted, 1),
@@ -72,12 +72,6 @@ def mean(model: Transformer, scores: Sequence[Score]) -> float:
     """Return the nats that the frames of all scores cost, by frame."""
     nats = sum(-model.log_prob(score).nats for score in scores)
     return round(nats / sum(score.end for score in scores), 4)
-
-
-def _show(progress: Progress) -> bool:
-    if progress.stage == "training" and progress.done % 50 == 0:
-        print(progress.done, progress.total, dict(progress.measures), file=sys.stderr, flush=True)
-    return True
 
 
 if __name__ == "__main__":

@@ -138,7 +138,7 @@ def backwards(library: Library, rows: Sequence[Window], length: int) -> dict[str
     where = table("input")
     offsets = [where.offset[name] for name in ("pitch", "track", "program", "duration", "place")]
     columns = [COLUMN[name] for name in ("pitch", "track", "program", "duration", "place")]
-    found = [library.window(row, 1.0)[:2] for row in rows]
+    found = [library.drill(row, 1.0)[:2] for row in rows]
     most = max([1, *(int(known.sum()) for _, known in found)])
     back = np.zeros((len(rows), most, len(columns) + 1), np.int64)
     count = np.zeros((len(rows), length), np.int64)

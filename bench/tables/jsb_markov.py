@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
-from peers import music, rows_by_hand
+from peers import music, rows_by_hand, show_training
 
 from partimento.models.base import Model, Piece
 from partimento.models.markov import Markov
@@ -67,6 +67,18 @@ def row(name: str, limit: int | None = None, **settings: Any) -> dict[str, Any]:
     fitted = time.perf_counter() - begin
     return {**weighed(model, parts, limit), "augmented": ROWS[name].get("transpositions", 1) > 1,
             "fit, s": round(fitted, 1), "all, s": round(time.perf_counter() - begin, 1)}
+
+
+def taught(model: Model, limit: int | None, seed: int = 0) -> dict[str, Any]:
+    """Return the cells of a model that learns from the training pieces by steps, checked on the validation pieces."""
+    parts = read()
+    begin = time.perf_counter()
+    pieces = {part: [Piece(to_score(frames), str(i)) for i, frames in enumerate(parts[part])]
+              for part in ("train", "valid")}
+    model.fit(pieces["train"], valid=pieces["valid"], seed=seed, report=show_training)
+    fitted = time.perf_counter() - begin
+    return {**weighed(model, parts, limit), "steps": model.record()["best step"], "fit, s": round(fitted, 1),
+            "all, s": round(time.perf_counter() - begin, 1)}
 
 
 def weighed(model: Model, parts: Mapping[str, list[Frames]], limit: int | None) -> dict[str, Any]:

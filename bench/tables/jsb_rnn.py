@@ -7,16 +7,14 @@
 from __future__ import annotations
 
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 sys.path += [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[1])]
 from jsb_markov import PROTOCOL as MARKOV_PROTOCOL
-from jsb_markov import PUBLISHED, read, to_score, weighed  # noqa: F401 (PUBLISHED is printed by run.py)
+from jsb_markov import PUBLISHED, taught  # noqa: F401 (PUBLISHED is printed by run.py)
 from peers import rows_by_hand
 
-from partimento.models.base import Piece, Progress
 from partimento.models.rnn import Rnn
 
 PROTOCOL = MARKOV_PROTOCOL.partition(" `augmented`")[0] + (
@@ -41,22 +39,10 @@ def rows() -> list[str]:
 
 def row(name: str, limit: int | None = None, **settings: Any) -> dict[str, Any]:
     """Return the cells of a row; `limit` takes only so many pieces of each part, `settings` change the Config."""
-    parts = read()
-    begin = time.perf_counter()
-    pieces = {part: [Piece(to_score(frames), str(i)) for i, frames in enumerate(parts[part])]
-              for part in ("train", "valid")}
     given = {**SETTINGS, **ROWS[name], **settings}
-    model = Rnn(**given).fit(pieces["train"], valid=pieces["valid"], report=_show)
-    fitted = time.perf_counter() - begin
-    return {**weighed(model, parts, limit), "augmented": given.get("transpositions", 12) > 1,
-            "steps": model.record()["steps"], "fit, s": round(fitted, 1),
-            "all, s": round(time.perf_counter() - begin, 1)}
-
-
-def _show(progress: Progress) -> bool:
-    if progress.stage == "training" and progress.done % 100 == 0:
-        print(progress.done, progress.total, dict(progress.measures), file=sys.stderr, flush=True)
-    return True
+    model = Rnn(**given)
+    cells = taught(model, limit)
+    return {**cells, "augmented": given.get("transpositions", 12) > 1, "steps": model.record()["steps"]}
 
 
 if __name__ == "__main__":

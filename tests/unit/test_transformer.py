@@ -249,7 +249,7 @@ def test_one_track_is_written_at_a_time() -> None:
     for step in range(8):
         rows = library.rows(2, step, 8, 200, 1)
         for row in rows:
-            stream, known, open_, _, _ = library.window(row, 0.0)
+            stream, known, open_, *_ = library.drill(row, 0.0)
             track = stream.index[:, 2]
             there = stream.note >= 0
             (written_,) = np.flatnonzero(open_).tolist()
@@ -281,7 +281,7 @@ def test_what_training_charges_is_what_the_page_charges(monkeypatch: pytest.Monk
     charged = {}
     for seed in range(40):
         row = library.all_rows(400, 1)[0]._replace(seed=seed << 20)
-        _, _, open_, _, _ = library.window(row, 0.0)
+        open_ = library.drill(row, 0.0).open
         arrays, _ = library.batch([row], 0.0)
         tensors = {name: torch.from_numpy(array) for name, array in arrays.items()} | {"wish": torch.full((1, 2), BINS)}
         with torch.no_grad():

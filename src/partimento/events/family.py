@@ -59,9 +59,10 @@ class EventFamily(Model):
 
     def fill(self, around: Score, blanks: Blanks, request: Request, rngs: Sequence[Rng]) -> list[Score]:
         """One candidate a generator; see the contract. Each is played by itself, so none depends on those beside it."""
+        if self._by_track(blanks):
+            return [self._written_by_track(around, blanks, request, rng) for rng in rngs]
         page = self._page(around, blanks, request)
-        return [self._written_by_track(around, blanks, request, rng) if self._by_track(blanks)
-                else self._pass(page, request, rng) for rng in rngs]
+        return [self._pass(page, request, rng) for rng in rngs]
 
     def _by_track(self, blanks: Blanks) -> bool:
         return self.config.order == "tracks" and len(blanks.tracks()) > 1
@@ -76,8 +77,8 @@ class EventFamily(Model):
         """The new notes, a track after the other."""
         new = around.without_notes()
         for track in pass_order(blanks.tracks(), [track.is_drum for track in around.tracks]):
-            part = next_pass(around, blanks, track, new)
-            new = new.with_notes_of(self._pass(self._page(part.score, part.blanks, request), request, rng))
+            new = new.with_notes_of(self._pass(self._page(*next_pass(around, blanks, track, new), request), request,
+                                               rng))
         return new
 
     def stream(self, around: Score, blanks: Blanks, request: Request, rng: Rng) -> Iterator[Score]:

@@ -25,7 +25,7 @@ from partimento.events.page import NO_KEY, Band, Bars, Bools, GridNotes, Ints, b
 from partimento.events.passes import pass_order
 from partimento.events.relative import AHEAD_SEES
 from partimento.events.wishes import told
-from partimento.events.written import COLUMN, TRACK_COLUMN, Stream, written
+from partimento.events.written import BITS_SIZE, COLUMN, TRACK_COLUMN, Stream, written
 from partimento.models.base import Piece, Progress, Report
 from partimento.sampling import generator
 
@@ -53,6 +53,20 @@ class _Held(NamedTuple):
     stop: int
     bars: Bars
     band: Band
+
+
+class Drill(NamedTuple):
+    """What is learnt from a window: its stream, up to the event `stop` − 1 that is the last to be written.
+
+    What lies further on is there only as what is known. `known` bool[events]: those known ahead; `open` bool[tracks]:
+    those written; `wish`: the classes of what it is told to aim at.
+    """
+
+    stream: Stream
+    known: Bools
+    open: Bools
+    stop: int
+    wish: list[int]
 
 
 @dataclasses.dataclass(eq=False)
@@ -152,13 +166,11 @@ class Library:
         edges = np.searchsorted(self.table[held.start:held.stop, 0], held.bars.starts[[row.first, row.stop]])
         return int(edges[1] - edges[0]) + row.stop - row.first
 
-    def window(self, row: Window, kept: float) -> tuple[Stream, Bools, Bools, int, list[int]]:
-        """The stream of a row, bool[events] of those known ahead, bool[tracks] of those written, where it stops, and
-        the classes of what it is told to aim at.
+    def drill(self, row: Window, kept: float) -> Drill:
+        """What is learnt from a row.
 
         With the chance `kept` something is known ahead: what follows some bar, some tracks, or notes here and there.
         Where one track is written at a time, those before it in order are known and those after it are not there.
-        What lies after the last event to be written (its number is the last) is there only as what is known.
         """
         held, notes = self.pieces[row.piece], self.notes(row.piece)
         rng = generator(row.seed)
@@ -178,39 +190,36 @@ class Library:
         is_known = np.zeros(len(stream.note), bool)
         is_known[stream.note >= 0] = known[stream.note[stream.note >= 0]]
         stop = int(np.searchsorted(stream.step, end)) + 1 if end < bars.starts[-1] else len(stream.step)
-        return stream, is_known, open_, stop, told(self.wishes, notes, bars, held.band, self.grid, row.seed)
+        return Drill(stream, is_known, open_, stop,
+                     told(self.wishes, notes, bars, held.band, self.grid, row.seed))
 
     def batch(self, rows: Sequence[Window], kept: float) -> tuple[Batch, float]:
         """The rows as one batch of padded arrays (see `partimento.nets.recurrent`), and how many notes it charges."""
-        windows, wishes = [], []
-        for row in rows:
-            stream, known, open_, stop, wish = self.window(row, kept)
-            windows.append((stream.cut(stop), known[:stop], open_, ahead_of(stream, known)))
-            wishes.append(wish)
-        length = -(-max(len(stream.step) for stream, *_ in windows) // ROUND) * ROUND
-        tracks = max(stream.tracks.shape[1] for stream, *_ in windows)
-        size = (len(windows), length)
-        first = windows[0][0]
+        drills = [self.drill(row, kept) for row in rows]
+        aheads = [ahead_of(drill.stream, drill.known) for drill in drills]
+        length = -(-max(drill.stop for drill in drills) // ROUND) * ROUND
+        most = -(-max(len(at) for _, _, at in aheads) // ROUND) * ROUND
+        tracks = max(len(drill.open) for drill in drills)
+        size = (len(drills), length)
         out: Batch = {
-            "index": np.zeros((*size, first.index.shape[1]), np.int64),
-            "bits": np.zeros((*size, first.bits.shape[1]), bool),
+            "index": np.zeros((*size, len(INDEX)), np.int64),
+            "bits": np.zeros((*size, BITS_SIZE), bool),
             "tracks": np.zeros((*size, tracks, len(TRACK_INDEX)), np.int64),
             "track_ok": np.zeros((*size, tracks), bool),
             "move_limit": np.zeros(size, np.int64), "pitch_limit": np.zeros(size, np.int64)}
         out |= {stage: np.full(size, -1, np.int64) for stage in STAGES}
-        most = max(len(ahead) for *_, (ahead, _, _) in windows)
-        most = -(-most // ROUND) * ROUND
-        out |= {"ahead": np.zeros((len(windows), most, first.index.shape[1]), np.int64),
-                "ahead_step": np.zeros((len(windows), most), np.int64),
-                "ahead_at": np.full((len(windows), most), -1, np.int64)}
-        out["wish"] = np.array(wishes, np.int64).reshape(len(windows), len(self.wishes))
+        out |= {"ahead": np.zeros((len(drills), most, len(INDEX)), np.int64),
+                "ahead_step": np.zeros((len(drills), most), np.int64),
+                "ahead_at": np.full((len(drills), most), -1, np.int64),
+                "wish": np.array([drill.wish for drill in drills], np.int64).reshape(len(drills), len(self.wishes))}
         units = 0
-        for b, (stream, known, open_, ahead) in enumerate(windows):
+        for b, (drill, ahead) in enumerate(zip(drills, aheads, strict=True)):
+            stream = drill.stream.cut(drill.stop)
             for name, column in zip(("ahead", "ahead_step", "ahead_at"), ahead, strict=True):
                 out[name][b, :len(column)] = column
             n, k = len(stream.step), stream.tracks.shape[1]
             out["index"][b, :n], out["bits"][b, :n], out["tracks"][b, :n, :k] = stream.index, stream.bits, stream.tracks
-            choice, ok = _charged(stream, known, open_)
+            choice, ok = _charged(stream, drill.known[:drill.stop], drill.open)
             out["track_ok"][b, :n, :k] = ok
             out["move_limit"][b, :n], out["pitch_limit"][b, :n] = stream.limit[:, 0], stream.limit[:, 2]
             for number, stage in enumerate(STAGES):
@@ -276,7 +285,7 @@ def _one_track(bars: Bars, band: Band, notes: GridNotes, share: float, rng: np.r
     track, there = order[number], np.array(order[:number])
     end = int(bars.starts[-1])
     later = np.zeros(len(notes.step), bool)
-    if rng.random() < share:                        # other scenes: any tracks are known, and some of its own
+    if rng.random() < share:                        # other exercises: any tracks are known, and some of its own
         there = np.array([other for other in order if other != track and rng.random() < 0.5])
         if len(bars) > 1 and rng.random() < 0.7:
             end = int(bars.starts[1 + int(rng.random() * (len(bars) - 1))])

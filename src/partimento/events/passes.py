@@ -33,22 +33,23 @@ def pass_order(tracks: Sequence[int], drums: Sequence[bool]) -> list[int]:
 def passes(score: Score, blanks: Blanks) -> Iterator[Pass]:
     """The passes over a Score whose blanks hold what is to be weighed: in each, what later ones write is not there."""
     order = pass_order(blanks.tracks(), [track.is_drum for track in score.tracks])
-    rewritten = blanks.rewritten(score)
     for number, track in enumerate(order):
-        there = np.flatnonzero(~(rewritten & np.isin(score.track, order[number + 1:])))
-        part = score.select(there)
-        pinned = np.flatnonzero(np.isin(there, blanks.pinned) & (part.track == track))
-        yield Pass(part, Blanks(tuple(region for region in blanks.regions if region.track == track),
-                                tuple(pinned.tolist())), there)
+        yield _pass(score, blanks, track, order[number + 1:])
 
 
-def next_pass(score: Score, blanks: Blanks, track: int, written: Score) -> Pass:
-    """The pass that writes a track of a Score after others: `written` are their new notes."""
-    rewritten = blanks.rewritten(score)
-    there = np.flatnonzero(~(rewritten & (score.track != track)))
+def next_pass(score: Score, blanks: Blanks, track: int, written: Score) -> tuple[Score, Blanks]:
+    """The Score and the blanks of the pass that writes a track after others: `written` are their new notes."""
+    own = _pass(score, blanks, track, [other for other in blanks.tracks() if other != track])
+    pinned = set(map(tuple, own.score.notes()[np.asarray(own.blanks.pinned, np.intp)].tolist()))
+    whole = own.score.with_notes_of(written)
+    again = tuple(i for i, row in enumerate(whole.notes().tolist()) if tuple(row) in pinned)
+    return whole, Blanks(own.blanks.regions, again)
+
+
+def _pass(score: Score, blanks: Blanks, track: int, unwritten: Sequence[int]) -> Pass:
+    """The pass that writes a track, where what is to be rewritten of the tracks `unwritten` is not there."""
+    there = np.flatnonzero(~(blanks.rewritten(score) & np.isin(score.track, unwritten)))
     part = score.select(there)
-    pinned = set(map(tuple, score.notes()[np.asarray(blanks.pinned, np.intp)].tolist()))
-    whole = part.with_notes_of(written)
-    rows = whole.notes().tolist()
-    again = tuple(i for i, row in enumerate(rows) if tuple(row) in pinned and row[4] == track)
-    return Pass(whole, Blanks(tuple(region for region in blanks.regions if region.track == track), again), there)
+    pinned = np.flatnonzero(np.isin(there, blanks.pinned) & (part.track == track))
+    return Pass(part, Blanks(tuple(region for region in blanks.regions if region.track == track),
+                             tuple(pinned.tolist())), there)

@@ -43,11 +43,13 @@ def wished(names: Sequence[str], targets: Mapping[str, float], tracks: Sequence[
 
 def told(names: Sequence[str], notes: GridNotes, bars: Bars, band: Band, grid: int, seed: int) -> list[int]:
     """Classes that a window really has, of a few controls drawn by chance; the others are not told."""
+    out = [BINS] * len(names)
+    if not names or not len(notes.step):
+        return out
     rng = generator(seed, 13)
     share = rng.random() * _MOST
     chosen = np.flatnonzero(rng.random(len(names)) < share) if rng.random() >= _SILENT else np.zeros(0, np.int64)
-    out = [BINS] * len(names)
-    if not len(chosen) or not len(notes.step):
+    if not len(chosen):
         return out
     score = _score(notes, bars, band, grid)
     for number in chosen.tolist():

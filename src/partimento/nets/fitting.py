@@ -55,6 +55,9 @@ class NetworkKind(Protocol):
     def rate(self, config: Any) -> float:
         """The rate at which it learns."""
 
+    def wishes(self, shape: Any) -> tuple[str, ...]:
+        """The controls that it can be told to aim at."""
+
 
 Snapshot = Callable[[Any, Mapping[str, np.ndarray], Mapping[str, Any]], Model]
 
@@ -77,7 +80,7 @@ def fit(kind: NetworkKind, config: Any, pieces: Iterable[Piece], valid: Iterable
         shape = start.shape if start is not None else kind.shape_for(config, len(library))
         for some in (library, checked):
             if some is not None:
-                some.wishes, some.by_track = getattr(shape, "wishes", ()), config.order == "tracks"
+                some.wishes, some.by_track = kind.wishes(shape), config.order == "tracks"
         net = kind.network(shape, config, seed)
         if start is not None:
             net.load(start.arrays)

@@ -32,3 +32,7 @@ class RecurrentKind:
     def rate(self, config: Any) -> float:
         """The rate at which such a cell learns well."""
         return float(config.lr or RATES[config.cell])
+
+    def wishes(self, shape: Shape) -> tuple[str, ...]:
+        """None."""
+        return ()

@@ -35,3 +35,7 @@ class AttendingKind:
     def rate(self, config: Any) -> float:
         """The rate at which it learns well."""
         return float(config.lr or RATE)
+
+    def wishes(self, shape: AttentionShape) -> tuple[str, ...]:
+        """Those of its shape."""
+        return shape.wishes
