@@ -20,7 +20,8 @@ from partimento.events.pens import WeighingPen
 from partimento.events.walk import Walk
 from partimento.events.wishes import BINS, wish_class, wished
 from partimento.events.written import written
-from partimento.models.transformer import Transformer
+from partimento.models.transformer import GUIDANCE, Transformer
+from partimento.models.transformer.ear import AttentionEar
 from partimento.network import check_arrays
 from partimento.request import Blanks, Region, Request
 from partimento.score import Key, Score, Track
@@ -91,12 +92,12 @@ def in_torch(model: Transformer, score: Score, known: Any, wish: Any = (BINS, BI
 
 def test_numpy_and_torch_agree_on_a_song_with_drums() -> None:
     model, score = untrained(), with_drums(3)
-    page = BlankPage(12, score, Blanks.everything(score), Request(targets={"register": 60}), 256)
-    pen = Raw(model.ear(page), page)
+    page = BlankPage(12, score, Blanks.everything(score), None, 256)
+    wish = wished(SHAPE.wishes, {"register": 60}, score.tracks)
+    assert wish[0] == BINS > wish[1] > 0
+    pen = Raw(AttentionEar(model.player, page, model.player.wished(wish)), page)
     for _ in Walk(page, pen).run():
         pass
-    wish = wished(SHAPE.wishes, page.targets, score.tracks)
-    assert wish[0] == BINS > wish[1] > 0
     for stage, cost in in_torch(model, score, lambda notes: np.zeros(len(notes.step), bool), wish).items():
         if stage in ("duration", "loudness"):           # always more than one to choose from
             assert pen.costs[stage] == pytest.approx(cost, rel=1e-4)
@@ -115,6 +116,21 @@ def test_numpy_and_torch_agree_on_what_lies_ahead(kept: int) -> None:
     costs = in_torch(model, score, lambda notes: notes.track == kept)
     for stage in ("duration", "loudness"):
         assert pen.costs[stage] == pytest.approx(costs[stage], rel=1e-4)
+
+
+def test_a_wish_is_followed_further_than_it_alone_would_lead() -> None:
+    model = untrained()
+    page = BlankPage(12, song(3), Blanks.everything(song(3)), Request(targets={"register": 60}), 256)
+    classes = wished(SHAPE.wishes, page.targets, page.around.tracks)
+    ears = (model.ear(page), AttentionEar(model.player, page, model.player.wished(classes)),
+            AttentionEar(model.player, page))
+    walks = [Walk(page, WeighingPen(ear, page)) for ear in ears]
+    options = np.arange(20)
+    for walk, _ in zip(walks, map(next, (walk.run() for walk in walks)), strict=True):
+        assert walk.bar == 1
+    guided, told, untold = (ear.logits(walk, "move", options) for ear, walk in zip(ears, walks, strict=True))
+    assert np.abs(told - untold).max() > 0.01
+    assert guided == pytest.approx(told + GUIDANCE * (told - untold), abs=1e-4)
 
 
 def test_a_third_higher_is_the_same_music() -> None:

@@ -14,10 +14,13 @@ from typing import Any, ClassVar
 
 from partimento.attention import AttentionPlayer, AttentionShape
 from partimento.events.blank import BlankPage
-from partimento.events.wishes import wished
+from partimento.events.pens import Ear
+from partimento.events.wishes import BINS, wished
 from partimento.models.base import Arrays
-from partimento.models.transformer.ear import AttentionEar
+from partimento.models.transformer.ear import AttentionEar, GuidedEar
 from partimento.neural import NeuralConfig, NeuralFamily
+
+GUIDANCE = 3.0              # how much more than its wish alone makes likely is made likely
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -61,9 +64,10 @@ class Transformer(NeuralFamily):
     def _play(self, shape: AttentionShape, arrays: Arrays) -> AttentionPlayer:
         return AttentionPlayer(shape, arrays, self.config.window)
 
-    def ear(self, page: BlankPage) -> AttentionEar:
-        """An ear that hears with the network."""
+    def ear(self, page: BlankPage) -> Ear:
+        """An ear that hears with the network, guided by what the page's targets wish of the whole piece."""
         player: AttentionPlayer = self.player
-        names = player.shape.wishes
-        wish = player.wished(wished(names, page.targets, page.around.tracks)) if names else None
-        return AttentionEar(player, page, wish)
+        classes = wished(player.shape.wishes, page.targets, page.around.tracks)
+        if min(classes, default=BINS) == BINS:
+            return AttentionEar(player, page)
+        return GuidedEar(AttentionEar(player, page, player.wished(classes)), AttentionEar(player, page), GUIDANCE)

@@ -135,6 +135,26 @@ class AttentionEar:
         return Events(rows, frames, times, list(range(len(rows))))
 
 
+class GuidedEar:
+    """Two ears on one page, one told a wish and one not: what the wish makes likelier is made likelier still.
+
+    Classifier-free guidance (Ho and Salimans 2022): logits + `guidance` · (logits − those without the wish).
+    """
+
+    def __init__(self, told: AttentionEar, untold: AttentionEar, guidance: float) -> None:
+        self.told, self.untold, self.guidance = told, untold, guidance
+
+    def push(self, walk: Walk) -> None:
+        """Take an event to be heard."""
+        self.told.push(walk)
+        self.untold.push(walk)
+
+    def logits(self, walk: Walk, stage: str, options: Ints) -> Floats:
+        """float32[options]: how well each fits."""
+        told = self.told.logits(walk, stage, options)
+        return told + np.float32(self.guidance) * (told - self.untold.logits(walk, stage, options))
+
+
 def _place(frame: int, prev: int) -> int:
     """Where a frame lies in pitch: drums lie where the note before does, what has none at middle C."""
     frame = prev if PITCHES <= frame < NO_PITCH else frame
