@@ -32,6 +32,7 @@ from partimento.sampling import generator
 KEYLESS, ENDLESS = 0.2, 0.1         # how often a window is heard without its key, and without how far its end is
 INFILL, HARMONIZE, VARY = "infill", "harmonize", "vary"
 _SHARES = ((INFILL, 0.5), (HARMONIZE, 0.8), (VARY, 1.0))    # of the windows in which something is kept ahead
+CLOSING = 0.2                       # how often a window is the last of its piece
 ROUND = 32                          # batches are as long as a multiple of so many events
 Batch = dict[str, npt.NDArray[Any]]
 
@@ -125,15 +126,21 @@ class Library:
     def rows(self, seed: int, step: int, count: int, window: int, keys: int) -> list[Window]:
         """`count` windows of at most `window` events for a step, of like length side by side; `keys` transpositions.
 
-        Every note is as likely as every other to be where a window is drawn from; beginnings come more often.
+        Every note is as likely as every other to be where a window is drawn from; beginnings come more often, and one
+        window in five closes a piece, whatever its length: endings are few notes, and all listeners wait for them.
         """
         rng = generator(seed, 11, step)
         starts = np.array([held.start for held in self.pieces])
         out = []
         for _ in range(count):
-            anchor = int(rng.random() * len(self.table))
-            piece = int(np.searchsorted(starts, anchor, side="right")) - 1
-            out.append(self._window(piece, anchor - int(rng.random() * window), window, keys, rng))
+            if rng.random() < CLOSING:
+                piece = int(rng.random() * len(self.pieces))
+                first = self.pieces[piece].stop - 1 - int(rng.random() * window * 3 / 4)    # bar lines are events too
+            else:
+                anchor = int(rng.random() * len(self.table))
+                piece = int(np.searchsorted(starts, anchor, side="right")) - 1
+                first = anchor - int(rng.random() * window)
+            out.append(self._window(piece, first, window, keys, rng))
         return sorted(out, key=lambda row: self._events(row))
 
     def all_rows(self, window: int, limit: int) -> list[Window]:
