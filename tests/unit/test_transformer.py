@@ -118,6 +118,18 @@ def test_numpy_and_torch_agree_on_what_lies_ahead(kept: int) -> None:
         assert pen.costs[stage] == pytest.approx(costs[stage], rel=1e-4)
 
 
+def test_the_key_of_what_is_kept_is_heard_where_none_is_written() -> None:
+    score = song(3, base=69).replace(keys=())
+    blanks = Blanks((Region(0, score.end // 2, score.end),))
+    told = {name: set(model._page(score, blanks, request).bars.key.tolist()) for name, model, request in (
+        ("heard", untrained(), None), ("asked", untrained(), Request(verb="infill", place="3", key="C major")),
+        ("never", untrained(keys=False), None))}
+    none = {24}
+    assert told == {"heard": {9}, "asked": none, "never": none}     # A major; asked: what the Score says, which is none
+    little = score.select(score.onset < 480)
+    assert set(untrained()._page(little, blanks, None).bars.key.tolist()) == none
+
+
 def test_a_wish_is_followed_further_than_it_alone_would_lead() -> None:
     model = untrained()
     page = BlankPage(12, song(3), Blanks.everything(song(3)), Request(targets={"register": 60}), 256)

@@ -9,7 +9,7 @@ import numpy as np
 from partimento.events.page import Band, Bars, Bools, GridNotes, Ints, band_of, bars_of, on_grid
 from partimento.request import Blanks, Request
 from partimento.sampling import Legal
-from partimento.score import Score
+from partimento.score import Key, Score
 from partimento.tokens.grid import to_steps, to_ticks
 
 SLOT, KEPT = range(2)
@@ -32,13 +32,13 @@ class BlankPage:
 
     `waypoints` are the notes to pass, in order; those from number `ahead` on are known ahead, the others are history,
     of which the last `window` notes are read. `content` is what stands in the blanks (for likelihood), `first` and
-    `stop` the steps between which something is to be written.
+    `stop` the steps between which something is to be written. `keys` are those it is told [those of the Score].
     """
 
     def __init__(self, grid: int, around: Score, blanks: Blanks, request: Request | None, window: int,
-                 ends: bool = True) -> None:
+                 ends: bool = True, keys: tuple[Key, ...] | None = None) -> None:
         self.grid, self.around, self.blanks = grid, around, blanks
-        self.bars: Bars = bars_of(around, grid, ends=ends)
+        self.bars: Bars = bars_of(around if keys is None else around.replace(keys=keys), grid, ends=ends)
         self.band: Band = band_of(around.tracks)
         self.drums: list[bool] = self.band.drums.tolist()
         self.end = int(self.bars.starts[-1])

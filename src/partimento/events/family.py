@@ -20,13 +20,16 @@ from partimento.events.pens import DrawingPen, Ear, WeighingPen
 from partimento.events.walk import New, Walk
 from partimento.models.base import Information, LogProb, Model, Reason, Rng
 from partimento.request import Blanks, Request
-from partimento.score import Score
+from partimento.score import Key, Score
 
+HEARD = 16                          # kept notes from which on their key is heard
 CALM, LIKELY = 0.9, 0.92            # temperature and top-p where none is asked: a little training leaves long tails
 
 
 class EventFamily(Model):
-    """A family that reads a page event by event: its Config has `grid`, `window` and `order`, `ear` is what it learnt.
+    """A family that reads a page event by event; `ear` is what it learnt.
+
+    Its Config has `grid`, `window`, `keys` and `order`.
     """
 
     _tables: dict[str, Any]         # the habits of what it learnt from
@@ -102,7 +105,17 @@ class EventFamily(Model):
 
     def _page(self, around: Score, blanks: Blanks, request: Request | None) -> BlankPage:
         ends = request is None or not request.loop
-        return BlankPage(self.config.grid, around, blanks, request, self.config.window, ends=ends)
+        return BlankPage(self.config.grid, around, blanks, request, self.config.window, ends=ends,
+                         keys=self._keys(around, blanks, request))
+
+    def _keys(self, around: Score, blanks: Blanks, request: Request | None) -> tuple[Key, ...]:
+        """The keys it is told, as when it learnt: those written, where what is kept keeps to them, or what it hears."""
+        if not self.config.keys:
+            return ()
+        kept = around.select(~blanks.rewritten(around))
+        if len(kept) < HEARD or (request is not None and request.key is not None):
+            return around.keys
+        return habits.keys_of(kept)
 
     def _drawing(self, page: BlankPage, request: Request, rng: Rng) -> DrawingPen:
         return DrawingPen(self.ear(page), rng, request.temperature or CALM, request.top_p or LIKELY)
