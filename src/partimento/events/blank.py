@@ -37,7 +37,7 @@ class BlankPage:
 
     def __init__(self, grid: int, around: Score, blanks: Blanks, request: Request | None, window: int,
                  ends: bool = True, keys: tuple[Key, ...] | None = None) -> None:
-        self.grid, self.around, self.blanks = grid, around, blanks
+        self.grid, self.around, self.blanks, self.ends = grid, around, blanks, ends
         self.bars: Bars = bars_of(around if keys is None else around.replace(keys=keys), grid, ends=ends)
         self.band: Band = band_of(around.tracks)
         self.drums: list[bool] = self.band.drums.tolist()

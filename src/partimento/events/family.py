@@ -12,9 +12,11 @@ import numpy as np
 from partimento import habits
 from partimento.errors import ModelError
 from partimento.events.blank import BlankPage
+from partimento.events.closing import last_bar, unrest
 from partimento.events.explain import Explaining
 from partimento.events.fields import STAGES
 from partimento.events.information import page_information
+from partimento.events.page import NO_KEY
 from partimento.events.passes import Pass, next_pass, pass_order, passes
 from partimento.events.pens import DrawingPen, Ear, WeighingPen
 from partimento.events.walk import New, Walk
@@ -22,6 +24,7 @@ from partimento.models.base import Information, LogProb, Model, Reason, Rng
 from partimento.request import Blanks, Request
 from partimento.score import Key, Score
 
+ENDINGS = 8                         # how often a last bar is drawn again until it comes home
 HEARD = 16                          # kept notes from which on their key is heard
 CALM, LIKELY = 0.9, 0.92            # temperature and top-p where none is asked: a little training leaves long tails
 
@@ -62,10 +65,31 @@ class EventFamily(Model):
 
     def fill(self, around: Score, blanks: Blanks, request: Request, rngs: Sequence[Rng]) -> list[Score]:
         """One candidate a generator; see the contract. Each is played by itself, so none depends on those beside it."""
-        if self._by_track(blanks):
-            return [self._written_by_track(around, blanks, request, rng) for rng in rngs]
         page = self._page(around, blanks, request)
-        return [self._pass(page, request, rng) for rng in rngs]
+        return [self._closed(page, request, rng, self._filled(page, request, rng)) for rng in rngs]
+
+    def _closed(self, page: BlankPage, request: Request, rng: Rng, new: Score) -> Score:
+        """The new notes; where they end the piece, its last bar is drawn again until it rests at home, or nearly so.
+
+        Draws that leave nothing out are taken as they come, and so is the end where chords are asked for.
+        """
+        key, blanks = int(page.bars.key[-1]), last_bar(page.around, page.blanks)
+        sharpened = (request.temperature or CALM) < 1 or (request.top_p or LIKELY) < 1
+        if not (sharpened and page.ends and key < NO_KEY and blanks.regions) or page.blanks.pinned or request.chords:
+            return new
+        again = np.zeros(len(new), bool)
+        for region in blanks.regions:
+            again |= (new.track == region.track) & (new.onset >= region.start)
+        before = new.select(~again)
+        ground = page.around.select(~page.blanks.rewritten(page.around)).with_notes_of(before)
+        best, least = new, unrest(ground.with_notes_of(new.select(again)), key)
+        for _ in range(ENDINGS):
+            if not least:
+                break
+            found = self._filled(self._page(ground, blanks, request), request, rng)
+            if (worth := unrest(ground.with_notes_of(found), key)) < least:
+                best, least = before.with_notes_of(found), worth
+        return best
 
     def _by_track(self, blanks: Blanks) -> bool:
         return self.config.order == "tracks" and len(blanks.tracks()) > 1
@@ -76,8 +100,11 @@ class EventFamily(Model):
             pass
         return _written(page, walk.new)
 
-    def _written_by_track(self, around: Score, blanks: Blanks, request: Request, rng: Rng) -> Score:
-        """The new notes, a track after the other."""
+    def _filled(self, page: BlankPage, request: Request, rng: Rng) -> Score:
+        """The new notes of a page, in one pass or a track after the other."""
+        around, blanks = page.around, page.blanks
+        if not self._by_track(blanks):
+            return self._pass(page, request, rng)
         new = around.without_notes()
         for track in pass_order(blanks.tracks(), [track.is_drum for track in around.tracks]):
             new = new.with_notes_of(self._pass(self._page(*next_pass(around, blanks, track, new), request), request,
@@ -87,14 +114,14 @@ class EventFamily(Model):
     def stream(self, around: Score, blanks: Blanks, request: Request, rng: Rng) -> Iterator[Score]:
         """The new notes bar by bar, as they are made; where tracks are written in turn, once all are."""
         if self._by_track(blanks):
-            new = self._written_by_track(around, blanks, request, rng)
+            (new,) = self.fill(around, blanks, request, [rng])
             for start, end in pairwise(around.bar_starts.tolist()):
                 yield new.select((new.onset >= start) & (new.onset < end))
             return
         page = self._page(around, blanks, request)
         walk = Walk(page, self._drawing(page, request, rng))
         made, told = walk.run(), 0
-        for end in around.bar_starts[1:].tolist():
+        for end in (lines := around.bar_starts[1:-1].tolist()):
             while page.ticks[walk.step] < end and next(made, None) is not None:
                 pass
             upto = told
@@ -102,6 +129,10 @@ class EventFamily(Model):
                 upto += 1
             yield _written(page, walk.new[told:upto])
             told = upto
+        for _ in made:
+            pass
+        closed = self._closed(page, request, rng, _written(page, walk.new))
+        yield closed.select(closed.onset >= max(lines, default=0))
 
     def _page(self, around: Score, blanks: Blanks, request: Request | None) -> BlankPage:
         ends = request is None or not request.loop
