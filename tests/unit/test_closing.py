@@ -59,12 +59,12 @@ def test_a_piece_is_brought_home_and_nothing_but_its_last_bar_is_drawn_again(ord
     for seed in range(6):
         one = plain(model, around, blanks, Request(), seed)
         (other,) = model.fill(around, blanks, Request(), [generator(seed)])
-        drums = one.track == 2
         stays, stayed = (score.select((score.onset < 1920) | (score.track == 2)) for score in (one, other))
-        assert sorted(stays.notes().tolist()) == sorted(stayed.notes().tolist()) and drums.any()
+        assert sorted(stays.notes().tolist()) == sorted(stayed.notes().tolist())
         before.append(unrest(one, C_MAJOR))
         after.append(unrest(other, C_MAJOR))
         assert after[-1] <= before[-1]
+        assert (one.track == 2).any()
         streamed = list(model.stream(around, blanks, Request(), generator(seed)))
         assert sorted(np.concatenate([bar.notes() for bar in streamed]).tolist()) == sorted(other.notes().tolist())
     assert sum(after) < sum(before)
